@@ -1,0 +1,303 @@
+"""The library kept up to date in a thread of its own: hints first, then what is looked at, then the rest."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from stealthrl_tui.runs.library import Changes, Library
+from stealthrl_tui.runs.model import Depth, Run, Status
+from stealthrl_tui.runs.rescan import Rescan
+from stealthrl_tui.runs.watch import Watcher
+
+# Runs kept in full after the selection has moved on.
+FULL_RUNS = 4
+# How long one turn of background reading may keep the thread from a hint, and leaves to the screen after it.
+TURN_SECONDS = 0.02
+BREATH_SECONDS = 0.002
+LISTING_BATCH = 500
+# With nothing to show there is someone waiting for the first run.
+EMPTY_PAUSE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """How far the reading is, and how changes are noticed ("events", "polling", or "off" before the start).
+
+    `total` runs are known, `read` of them were read; `note` says what could not be read or watched.
+    """
+
+    roots: tuple[str, ...]
+    discovered: bool
+    total: int
+    read: int
+    watching: str
+    note: str
+
+
+class LiveLibrary:
+    """Reads and re-reads the runs below `roots`; `notify` is called (from its thread) when there is something to take.
+
+    Every public method may be called from any thread, none of them blocks on a file. `clock` gives Unix seconds.
+    """
+
+    def __init__(
+        self, roots: Sequence[str], notify: Callable[[], object], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._library = Library(roots, clock)
+        self._notify = notify
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._hints: set[str] = set()
+        self._visible: tuple[str, ...] = ()
+        self._selected: str | None = None
+        self._wanted: list[tuple[str, str]] = []
+        self._changed: dict[str, Run] = {}
+        self._removed: dict[str, None] = {}
+        self._told = False
+        self._unread: dict[str, None] = {}
+        self._full: OrderedDict[str, None] = OrderedDict()
+        self._reading: tuple[str, Iterator[Run]] | None = None
+        self._discovered = False
+        self._rescan = Rescan()
+        self._watcher = Watcher(self._library.roots, self._hint)
+        self._thread = threading.Thread(target=self._work, name="library", daemon=True)
+
+    # ---- called by the screen
+
+    def start(self) -> None:
+        """Begin to list, read and watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; nothing waits for what is being read."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._watcher.stop()
+
+    def look_at(self, visible: Sequence[str], selected: str | None) -> None:
+        """Say which runs are on the screen: they are read before all others, the selected one in full."""
+        with self._wake:
+            self._visible = tuple(visible)
+            self._selected = selected
+            self._wake.notify()
+
+    def want_metric(self, path: str, key: str) -> None:
+        """Ask for the series of a key that a huge metrics file left out."""
+        with self._wake:
+            self._wanted.append((path, key))
+            self._wake.notify()
+
+    def rescan(self) -> None:
+        """Look at every file again, now."""
+        with self._wake:
+            self._rescan.asked = True
+            self._wake.notify()
+
+    def take(self) -> Changes:
+        """What changed since the last call; each run once, as it is now."""
+        with self._wake:
+            changes = Changes(tuple(self._changed.values()), tuple(self._removed))
+            self._changed = {}
+            self._removed = {}
+            self._told = False
+            return changes
+
+    @property
+    def state(self) -> LiveState:
+        """How far it is and what it could not read, for the top line and the empty screen."""
+        total = len(self._library)
+        polling = self._rescan.polling
+        return LiveState(
+            roots=self._library.roots,
+            discovered=self._discovered,
+            total=total,
+            read=max(0, total - len(self._unread)),
+            watching="polling" if polling else ("events" if self._discovered else "off"),
+            note="; ".join(note for note in (polling, *self._library.notes) if note),
+        )
+
+    # ---- the thread
+
+    def _work(self) -> None:
+        self._list(self._library.discover())
+        self._discovered = True
+        self._publish(())
+        self._watcher.start()
+        while not self._stopping:
+            if self._turn():
+                continue
+            with self._wake:
+                if not self._something_to_do():
+                    self._wake.wait(self._rescan.pause() if len(self._library) else EMPTY_PAUSE)
+
+    def _turn(self) -> bool:
+        """One short piece of work, the most urgent there is; False when there was none."""
+        return (
+            self._follow_hints()
+            or self._bring_wanted()
+            or self._read_a_piece()
+            or self._read_some()
+            or self._look_again()
+        )
+
+    def _something_to_do(self) -> bool:
+        return bool(
+            self._stopping or self._hints or self._wanted or self._rescan.asked or self._to_read_in_full() is not None
+        )
+
+    def _hint(self, paths: set[str]) -> None:
+        with self._wake:
+            self._hints |= paths
+            self._wake.notify()
+
+    def _publish(self, runs: Iterable[Run], removed: Iterable[str] = ()) -> None:
+        news = tuple(runs)  # read before the lock: the screen's thread takes it too
+        with self._wake:
+            for path in removed:
+                self._changed.pop(path, None)
+                self._removed[path] = None
+                self._unread.pop(path, None)
+                self._full.pop(path, None)
+            for run in news:
+                self._removed.pop(run.path, None)
+                self._changed[run.path] = run
+            tell, self._told = not self._told, True
+        if tell:
+            self._notify()
+
+    def _list(self, found: Iterable[Run]) -> None:
+        batch: list[Run] = []
+        for run in found:
+            self._unread[run.path] = None
+            batch.append(run)
+            if len(batch) >= LISTING_BATCH:
+                self._publish(batch)
+                batch = []
+            if self._stopping:
+                return
+        if batch:
+            self._publish(batch)
+
+    def _follow_hints(self) -> bool:
+        with self._wake:
+            hints, self._hints = self._hints, set()
+        if not hints:
+            return False
+        touched, changes = self._library.locate(hints)
+        fresh = {run.path for run in changes.runs}
+        self._rescan.hinted(touched | fresh)
+        if changes.removed:
+            self._publish((), changes.removed)
+        for path in fresh:
+            self._refresh(path)
+        for path in touched - fresh:
+            if self._library.changed(path):
+                self._refresh(path)
+        return True
+
+    def _refresh(self, path: str) -> None:
+        """Read what was added to one run; the run whose huge file is just being read gets there by itself."""
+        if self._reading is not None and self._reading[0] == path:
+            return
+        self._unread.pop(path, None)
+        self._publish(self._library.pieces(path, Depth.SUMMARY))
+
+    def _bring_wanted(self) -> bool:
+        with self._wake:
+            wanted, self._wanted = self._wanted, []
+        for path, key in wanted:
+            self._library.want(path, key)
+            self._full.pop(path, None)
+        return bool(wanted)
+
+    def _to_read_in_full(self) -> str | None:
+        path = self._selected
+        return None if path is None or path in self._full or self._library.run(path) is None else path
+
+    def _read_a_piece(self) -> bool:
+        """A few megabytes of the run that is being opened."""
+        path = self._to_read_in_full()
+        if path is None:
+            self._reading = None
+            return False
+        if self._reading is None or self._reading[0] != path:
+            self._reading = (path, self._library.pieces(path, Depth.FULL))
+        run = next(self._reading[1], None)
+        if run is None:
+            self._reading = None
+            self._keep_full(path)
+            return True
+        self._unread.pop(path, None)
+        self._publish((run,))
+        if run.metrics.unread:
+            time.sleep(BREATH_SECONDS)
+        return True
+
+    def _keep_full(self, path: str) -> None:
+        self._full[path] = None
+        self._full.move_to_end(path)
+        while len(self._full) > FULL_RUNS:
+            oldest, _ = self._full.popitem(last=False)
+            run = self._library.shrink(oldest)
+            if run is not None:
+                self._publish((run,))
+
+    def _read_some(self) -> bool:
+        """A turn of summaries: what is on the screen first, then the rest in the order it was found."""
+        if not self._unread:
+            return False
+        end = time.monotonic() + TURN_SECONDS
+        read: list[Run] = []
+        for path in [path for path in self._visible if path in self._unread] or list(self._unread):
+            del self._unread[path]
+            run = self._library.read(path, Depth.SUMMARY)
+            if run is not None:
+                read.append(run)
+            if self._hints or time.monotonic() > end:
+                break
+        self._publish(read)
+        time.sleep(BREATH_SECONDS)
+        return True
+
+    # ---- the safety net
+
+    def _look_again(self) -> bool:
+        if self._watcher.check_roots():
+            self._rescan.asked = True
+        self._rescan.judge_events(self._watcher.problem)
+        if self._rescan.all_due():
+            self._list(self._library.discover())
+            self._rescan.begin_round(self._library.paths())
+        if self._rescan.hot_due():
+            self._look_at_files(self._hot())
+        end = time.monotonic() + TURN_SECONDS
+        while (path := self._rescan.next_of_round()) is not None:
+            self._look_at_files((path,))
+            if time.monotonic() > end:
+                return True
+        return False
+
+    def _hot(self) -> list[str]:
+        running = [path for path, run in self._library.runs.items() if run.status is Status.RUNNING]
+        return list(dict.fromkeys((*running, *self._visible, *self._full)))
+
+    def _look_at_files(self, paths: Sequence[str]) -> None:
+        removed = self._library.vanished(paths)
+        if removed:
+            self._publish((), removed)
+        for path in paths:
+            run = self._library.run(path)
+            if run is None or path in self._unread:
+                continue
+            if self._library.changed(path):
+                self._rescan.found_changed(run)
+                self._refresh(path)
+            else:
+                later = self._library.judge_again(path)
+                if later is not None:
+                    self._publish((later,))

@@ -1,0 +1,100 @@
+"""File events as hints (TEXTUAL.md, "watchfiles"): what may have changed, never what did.
+
+Events get lost without a word (watch limits, network file systems, a root made again), so a rescan by `stat` stands
+behind this; here is only the fast path, and whether it works.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+# How often the Rust side gathers events, in ms: 20 costs nothing at rest and adds about as much to a hint.
+STEP_MS = 20
+DEBOUNCE_MS = 60
+_RETRY_SECONDS = 60.0
+
+
+class Watcher:
+    """Watches `roots` in a thread of its own and calls `on_hint` (from that thread) with the paths that changed.
+
+    A root that doesn't exist yet, or that was removed and made again, is watched as soon as it is there. `problem`
+    says in words why events are not to be had, None while they are.
+    """
+
+    def __init__(self, roots: Sequence[str], on_hint: Callable[[set[str]], None]) -> None:
+        self.roots = tuple(os.path.abspath(root) for root in roots)
+        self.problem: str | None = None
+        self._on_hint = on_hint
+        self._stop = threading.Event()
+        self._renew = threading.Event()
+        self._watched: tuple[tuple[str, int, int], ...] = ()
+        self._thread = threading.Thread(target=self._work, name="watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin; what changed before the watch stands is for the caller's first rescan to see."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the watch; returns at once, the thread is gone within a gathering step."""
+        self._stop.set()
+        self._renew.set()
+
+    def check_roots(self) -> bool:
+        """Watch anew when a root has appeared, vanished or been replaced, and say so; a few `stat` calls."""
+        if self._identities() == self._watched:
+            return False
+        self._renew.set()
+        return True
+
+    def _identities(self) -> tuple[tuple[str, int, int], ...]:
+        found = []
+        for root in self.roots:
+            try:
+                status = os.stat(root)
+            except OSError:
+                continue
+            found.append((root, status.st_dev, status.st_ino))
+        return tuple(found)
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            self._renew.clear()
+            self._watched = self._identities()
+            if self._watched:
+                with _held(root for root, _, _ in self._watched):
+                    self._watch([root for root, _, _ in self._watched])
+            self._renew.wait(_RETRY_SECONDS if self._watched else None)
+
+    def _watch(self, paths: list[str]) -> None:
+        # 16 ms of import that the first paint need not wait for.
+        from watchfiles import watch
+
+        try:
+            for changes in watch(
+                *paths,
+                watch_filter=None,
+                debounce=DEBOUNCE_MS,
+                step=STEP_MS,
+                rust_timeout=500,
+                yield_on_timeout=True,
+                stop_event=self._renew,
+                raise_interrupt=False,
+            ):
+                self.problem = None
+                if changes:
+                    self._on_hint({path for _, path in changes})
+        except (OSError, RuntimeError) as error:
+            self.problem = f"no file events ({error})"
+
+
+@contextlib.contextmanager
+def _held(folders: Iterable[str]) -> Iterator[None]:
+    """Keep folders open: the inode of a removed one is then not given to the one made in its place."""
+    with contextlib.ExitStack() as stack:
+        for folder in folders:
+            with contextlib.suppress(OSError):  # gone again: check_roots will see it
+                stack.callback(os.close, os.open(folder, os.O_RDONLY))
+        yield
