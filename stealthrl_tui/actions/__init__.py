@@ -1,0 +1,1 @@
+"""What a person does to a checkpoint: plan first, then do."""
