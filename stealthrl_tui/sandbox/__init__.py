@@ -1,0 +1,1 @@
+"""A local Tinker service and sample runs, for the demo and the tests."""
