@@ -264,7 +264,13 @@ def _by_metric(run: Run) -> tuple[Any, ...]:
     value = run.metrics.latest.get(metric) if metric else None
     if metric is None or value is None or math.isnan(value):
         return (True, "", 0, run.name)
-    return (False, label(metric), -value if higher_is_better(metric) else value, run.name)
+    title, higher = _what_it_is(metric)
+    return (False, title, -value if higher else value, run.name)
+
+
+@lru_cache(maxsize=256)
+def _what_it_is(metric: str) -> tuple[str, bool | None]:
+    return label(metric), higher_is_better(metric)
 
 
 SORTS: Mapping[str, Sort] = {

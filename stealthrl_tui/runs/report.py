@@ -26,7 +26,7 @@ def run_json(
     """
     last = run.last_checkpoint
     found: dict[str, Any] = {
-        "run": run.name,
+        "name": run.name,
         "path": run.path,
         "status": str(run.status),
         "status_reason": run.status_reason,

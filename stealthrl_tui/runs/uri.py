@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 WeightsKind = Literal["weights", "sampler_weights", "external_weights"]
 SCHEME = "tinker://"
 KINDS: tuple[WeightsKind, ...] = get_args(WeightsKind)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SPACE = re.compile(r"\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,9 @@ def flaw(text: str) -> str | None:
     """
     if not text.startswith(SCHEME):
         return "is not a tinker:// URI"
-    if any(ord(character) < 0x20 or 0x7F <= ord(character) <= 0x9F for character in text):
+    if _CONTROL.search(text):
         return "holds control characters"
-    if not text.isprintable() or any(character.isspace() for character in text):
+    if not text.isprintable() or _SPACE.search(text):
         return "holds spaces or invisible characters"
     parts = text.removeprefix(SCHEME).split("/")
     if len(parts) not in (2, 3):

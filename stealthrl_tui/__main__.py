@@ -1,0 +1,6 @@
+"""`python -m stealthrl_tui` is the `stealthrl-tui` command."""
+
+from stealthrl_tui.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

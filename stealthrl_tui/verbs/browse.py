@@ -1,0 +1,31 @@
+"""Browsing: what happens without a command, and the demo."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from stealthrl_tui.verbs import places
+from stealthrl_tui.verbs.console import Refusal
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open the browser on the roots; one that doesn't exist yet is watched for."""
+    return open_browser([os.path.abspath(root) for root in places.roots(arguments.roots)])
+
+
+def open_browser(roots: Sequence[str], badge: str | None = None) -> int:
+    """Browse `roots` until the user quits. Raises Refusal where there is no terminal to draw on."""
+    require_terminal()
+    from stealthrl_tui.settings import load
+    from stealthrl_tui.ui.app import browse
+
+    return browse(roots, load(), badge=badge)
+
+
+def require_terminal() -> None:
+    """Raises Refusal unless the browser has keys to read and a screen to draw on (it draws on standard error)."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Refusal("browsing needs a terminal, and there is none here: take `stealthrl-tui ls` or `ls --json`")
