@@ -23,6 +23,8 @@ ROOMS = {
     "sandbox": set(),
     # A tool that photographs the real app for the README; nothing imports it.
     "sandbox/pictures": {"sandbox", "ui"},
+    # What training loops import: the half of the project that saves.
+    "recorder": {"actions", "runs", "service"},
     "ui": {"actions", "runs"},
     "cli": {"verbs"},
     "verbs": {"ui", "actions", "runs", "service", "sandbox"},
