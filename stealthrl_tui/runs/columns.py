@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Mapping, Sequence
+from itertools import compress
 
 from stealthrl_tui.runs.model import Series
 
-NUMBERS = frozenset((int, float))
+_NUMBERS = frozenset((int, float))
 
 
 class _Group:
@@ -62,10 +63,6 @@ class Columns:
         """Add one row that was written late, leaving out the keys whose series are beyond its step already."""
         self.append((step,), {key: values for key, values in columns.items() if self._reached(key) <= step})
 
-    def has(self, key: str) -> bool:
-        """Whether there is a column of `key`."""
-        return key in self._values
-
     def keep(self, keys: Collection[str]) -> None:
         """Let go of all other columns; Series of them that were handed out stay as they are."""
         for key in [key for key in self._values if key not in keys]:
@@ -106,6 +103,7 @@ class Columns:
 
 def _present(values: Sequence[object]) -> tuple[int, ...] | None:
     """Where `values` has numbers; None for everywhere. A boolean is no number, though an array would take it."""
-    if NUMBERS.issuperset(map(type, values)):
+    kinds = list(map(type, values))
+    if kinds.count(float) + kinds.count(int) == len(kinds):
         return None
-    return tuple(index for index, value in enumerate(values) if type(value) in NUMBERS)
+    return tuple(compress(range(len(kinds)), map(_NUMBERS.__contains__, kinds)))

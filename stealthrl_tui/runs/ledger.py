@@ -185,7 +185,7 @@ class _LedgerFile:
             for number, line in enumerate(grown.lines, grown.first):
                 self._take(line, number)
             changed = changed or grown.replaced or bool(grown.lines) or bool(grown.oversize)
-        if self.tail.pending != self._pending:
+        if changed or self.tail.pending != self._pending:
             self._take_pending(grown.first + len(grown.lines))
             changed = True
         changed = changed or self.tail.problem != self._problem

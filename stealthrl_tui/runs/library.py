@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stealthrl_tui.runs.discovery import Found, Search, is_own_folder
 from stealthrl_tui.runs.model import Depth, Run, Status
-from stealthrl_tui.runs.run import RunReader
+
+if TYPE_CHECKING:
+    from stealthrl_tui.runs.listing import Listing
+    from stealthrl_tui.runs.run import RunReader
 
 # What time alone can change; the others stay until a file says otherwise.
 _PASSING = (Status.RUNNING, Status.STALLED)
@@ -36,39 +41,34 @@ class Library:
         self.roots = tuple(os.path.abspath(root) for root in roots)
         self.clock = clock
         self.notes: tuple[str, ...] = ()
+        self.runs: dict[str, Run] = {}
+        self._found: dict[str, Found] = {}
         self._readers: dict[str, RunReader] = {}
-
-    @property
-    def runs(self) -> dict[str, Run]:
-        """Every known run as last read."""
-        return {path: reader.run for path, reader in self._readers.items()}
+        self._signatures: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._readers)
+        return len(self.runs)
 
-    def paths(self) -> list[str]:
-        """The paths of all known runs."""
-        return list(self._readers)
+    def discover(self, listing: Listing | None = None) -> Iterator[Run]:
+        """Walk the roots: each run that was not known yet, at Depth.LISTED, as it is found.
 
-    def run(self, path: str) -> Run | None:
-        """The run at `path` as last read."""
-        reader = self._readers.get(path)
-        return reader.run if reader else None
-
-    def discover(self) -> Iterator[Run]:
-        """Walk the roots: each run that was not known yet, at Depth.LISTED, as it is found."""
+        A `listing` has done the walk already.
+        """
+        if listing is not None:
+            runs, self.notes = listing.found()
+            yield from filter(None, map(self._add, runs))
+            return
         search = Search(self.roots)
-        for found in search.find():
-            run = self._add(found)
-            if run is not None:
-                yield run
+        yield from filter(None, map(self._add, search.find()))
         self.notes = tuple(search.unreadable)
 
     def vanished(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Those of `paths` whose folder is gone; they are forgotten."""
-        gone = tuple(path for path in paths if path in self._readers and not os.path.isdir(path))
+        gone = tuple(path for path in paths if path in self.runs and not os.path.isdir(path))
         for path in gone:
-            del self._readers[path]
+            del self.runs[path], self._found[path]
+            self._readers.pop(path, None)
+            self._signatures.pop(path, None)
         return gone
 
     def locate(self, hints: Iterable[str]) -> tuple[set[str], Changes]:
@@ -87,61 +87,86 @@ class Library:
             elif os.path.lexists(hint):
                 folders.setdefault(_run_folder(hint), False)
             else:
-                suspects.update(path for path in self._readers if path.startswith(hint + os.sep))
+                suspects.update(path for path in self.runs if path.startswith(hint + os.sep))
         fresh = tuple(run for folder, is_new in folders.items() for run in self._look(folder, below=is_new))
         removed = self.vanished(suspects)
         return touched - set(removed), Changes(fresh, removed)
 
     def read(self, path: str, depth: Depth) -> Run | None:
         """The run at `path` read anew to `depth` at least; None when it isn't known."""
-        reader = self._readers.get(path)
-        return reader.read(depth, self.clock()) if reader else None
+        return deque(self.pieces(path, depth), maxlen=1).pop() if path in self.runs else None
 
     def pieces(self, path: str, depth: Depth) -> Iterator[Run]:
         """Like `read`, with a Run for each part of a huge file (RunReader.pieces)."""
-        reader = self._readers.get(path)
-        if reader is not None:
-            yield from reader.pieces(depth, self.clock())
+        if path not in self.runs:
+            return
+        self._signatures[path] = self._sign(path)
+        reader = self._reader(path)
+        for run in reader.pieces(depth, self.clock()):
+            if path not in self.runs:  # deleted while its huge file was read
+                return
+            self.runs[path] = run
+            yield run
+        if reader.depth is Depth.SUMMARY and self.runs[path].status is Status.COMPLETED:
+            del self._readers[path]  # most runs: what is kept to read on is half of what each takes in memory
 
     def changed(self, path: str) -> bool:
         """Whether the files of the run at `path` differ from what was read."""
-        reader = self._readers.get(path)
-        return reader is not None and reader.changed()
+        return path in self.runs and self._sign(path) != self._signatures.get(path)
+
+    def _sign(self, path: str) -> int:
+        from stealthrl_tui.runs.run import signature
+
+        return hash(signature(path))
 
     def judge_again(self, path: str) -> Run | None:
         """The run as the clock sees it now, when that differs from what was known; reads no file."""
-        reader = self._readers.get(path)
-        if reader is None or reader.run.status not in _PASSING:
+        before = self.runs.get(path)
+        if before is None or before.status not in _PASSING:
             return None
-        before, after = reader.run, reader.judge_again(self.clock())
-        return after if (after.status_reason, after.problems) != (before.status_reason, before.problems) else None
+        after = self._reader(path).judge_again(self.clock())
+        if (after.status_reason, after.problems) == (before.status_reason, before.problems):
+            return None
+        self.runs[path] = after
+        return after
 
     def shrink(self, path: str) -> Run | None:
         """Forget the columns of a run nobody looks at (RunReader.shrink)."""
-        reader = self._readers.get(path)
-        return reader.shrink(self.clock()) if reader else None
+        if path in self.runs:
+            self._reader(path).shrink()
+        return self.read(path, Depth.SUMMARY)
 
     def want(self, path: str, key: str) -> None:
         """Have the next full read of `path` bring the series of `key`."""
-        reader = self._readers.get(path)
-        if reader is not None:
-            reader.want(key)
+        if path in self.runs:
+            self._reader(path).want(key)
 
     def load_all(self, depth: Depth) -> list[Run]:
         """Every run read to `depth`, newest activity first; for the command line."""
         for _ in self.discover():
             pass
-        runs = [reader.read(depth, self.clock()) for reader in self._readers.values()]
-        return sorted(runs, key=lambda run: run.updated_at or 0.0, reverse=True)
+        for path in self._found:
+            self.read(path, depth)
+        return sorted(self.runs.values(), key=lambda run: run.updated_at or 0.0, reverse=True)
 
     def _add(self, found: Found) -> Run | None:
-        if found.path in self._readers:
+        if found.path in self.runs:
             return None
-        reader = self._readers[found.path] = RunReader(found)
-        return reader.run
+        self._found[found.path] = found
+        run = self.runs[found.path] = Run(found.name, found.path, found.root, updated_at=found.updated_at)
+        return run
+
+    def _reader(self, path: str) -> RunReader:
+        reader = self._readers.get(path)
+        if reader is None:
+            # The readers of every format are 15 ms of import that the first list need not wait for.
+            from stealthrl_tui.runs.run import RunReader
+
+            reader = self._readers[path] = RunReader(self._found[path])
+        return reader
 
     def _owner(self, path: str) -> str | None:
-        while path not in self._readers:
+        while path not in self.runs:
             parent = os.path.dirname(path)
             if parent == path:
                 return None

@@ -7,11 +7,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stealthrl_tui.runs.library import Changes, Library
+from stealthrl_tui.runs.mailbox import Mailbox
 from stealthrl_tui.runs.model import Depth, Run, Status
 from stealthrl_tui.runs.rescan import Rescan
 from stealthrl_tui.runs.watch import Watcher
+
+if TYPE_CHECKING:
+    from stealthrl_tui.runs.listing import Listing
 
 # Runs kept in full after the selection has moved on.
 FULL_RUNS = 4
@@ -19,8 +24,11 @@ FULL_RUNS = 4
 TURN_SECONDS = 0.02
 BREATH_SECONDS = 0.002
 LISTING_BATCH = 500
+# How long the first list may take to be painted before reading begins all the same.
+FIRST_PAINT_SECONDS = 0.2
 # With nothing to show there is someone waiting for the first run.
 EMPTY_PAUSE = 0.5
+TROUBLE_PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +49,31 @@ class LiveState:
 class LiveLibrary:
     """Reads and re-reads the runs below `roots`; `notify` is called (from its thread) when there is something to take.
 
-    Every public method may be called from any thread, none of them blocks on a file. `clock` gives Unix seconds.
+    Every public method may be called from any thread, none of them blocks on a file. `clock` gives Unix seconds;
+    `listing` is the first walk over the roots, when it was begun already.
     """
 
     def __init__(
-        self, roots: Sequence[str], notify: Callable[[], object], clock: Callable[[], float] = time.time
+        self,
+        roots: Sequence[str],
+        notify: Callable[[], object],
+        clock: Callable[[], float] = time.time,
+        listing: Listing | None = None,
     ) -> None:
         self._library = Library(roots, clock)
-        self._notify = notify
+        self._listing = listing
+        self._mailbox = Mailbox(notify)
         self._wake = threading.Condition()
         self._stopping = False
         self._hints: set[str] = set()
         self._visible: tuple[str, ...] = ()
         self._selected: str | None = None
         self._wanted: list[tuple[str, str]] = []
-        self._changed: dict[str, Run] = {}
-        self._removed: dict[str, None] = {}
-        self._told = False
         self._unread: dict[str, None] = {}
         self._full: OrderedDict[str, None] = OrderedDict()
         self._reading: tuple[str, Iterator[Run]] | None = None
-        self._discovered = False
+        self._discovered = self._looked = False
+        self._trouble = ""
         self._rescan = Rescan()
         self._watcher = Watcher(self._library.roots, self._hint)
         self._thread = threading.Thread(target=self._work, name="library", daemon=True)
@@ -82,6 +94,7 @@ class LiveLibrary:
     def look_at(self, visible: Sequence[str], selected: str | None) -> None:
         """Say which runs are on the screen: they are read before all others, the selected one in full."""
         with self._wake:
+            self._looked = True
             self._visible = tuple(visible)
             self._selected = selected
             self._wake.notify()
@@ -100,12 +113,7 @@ class LiveLibrary:
 
     def take(self) -> Changes:
         """What changed since the last call; each run once, as it is now."""
-        with self._wake:
-            changes = Changes(tuple(self._changed.values()), tuple(self._removed))
-            self._changed = {}
-            self._removed = {}
-            self._told = False
-            return changes
+        return self._mailbox.take()
 
     @property
     def state(self) -> LiveState:
@@ -118,22 +126,36 @@ class LiveLibrary:
             total=total,
             read=max(0, total - len(self._unread)),
             watching="polling" if polling else ("events" if self._discovered else "off"),
-            note="; ".join(note for note in (polling, *self._library.notes) if note),
+            note="; ".join(note for note in (polling, self._trouble, *self._library.notes) if note),
         )
 
     # ---- the thread
 
     def _work(self) -> None:
-        self._list(self._library.discover())
+        self._list(self._library.discover(self._listing))
+        self._listing = None
         self._discovered = True
         self._publish(())
+        with self._wake:  # the list is painted first: reading beside it would take its processor time
+            self._wake.wait_for(lambda: self._looked or self._stopping, FIRST_PAINT_SECONDS)
         self._watcher.start()
         while not self._stopping:
-            if self._turn():
+            if self._guarded_turn():
                 continue
             with self._wake:
                 if not self._something_to_do():
                     self._wake.wait(self._rescan.pause() if len(self._library) else EMPTY_PAUSE)
+
+    def _guarded_turn(self) -> bool:
+        """A turn that nothing ends: a run that breaks a reader costs a word on the screen, not every later update."""
+        try:
+            return self._turn()
+        except Exception as error:  # noqa: BLE001 - the last barrier of the thread; what came is said
+            self._trouble = f"a run could not be read: {type(error).__name__}: {error}"
+            self._reading = None
+            self._publish(())
+            time.sleep(TROUBLE_PAUSE)
+            return True
 
     def _turn(self) -> bool:
         """One short piece of work, the most urgent there is; False when there was none."""
@@ -155,20 +177,11 @@ class LiveLibrary:
             self._hints |= paths
             self._wake.notify()
 
-    def _publish(self, runs: Iterable[Run], removed: Iterable[str] = ()) -> None:
-        news = tuple(runs)  # read before the lock: the screen's thread takes it too
-        with self._wake:
-            for path in removed:
-                self._changed.pop(path, None)
-                self._removed[path] = None
-                self._unread.pop(path, None)
-                self._full.pop(path, None)
-            for run in news:
-                self._removed.pop(run.path, None)
-                self._changed[run.path] = run
-            tell, self._told = not self._told, True
-        if tell:
-            self._notify()
+    def _publish(self, runs: Iterable[Run], removed: Sequence[str] = ()) -> None:
+        for path in removed:
+            self._unread.pop(path, None)
+            self._full.pop(path, None)
+        self._mailbox.put(runs, removed)
 
     def _list(self, found: Iterable[Run]) -> None:
         batch: list[Run] = []
@@ -217,7 +230,7 @@ class LiveLibrary:
 
     def _to_read_in_full(self) -> str | None:
         path = self._selected
-        return None if path is None or path in self._full or self._library.run(path) is None else path
+        return None if path is None or path in self._full or self._library.runs.get(path) is None else path
 
     def _read_a_piece(self) -> bool:
         """A few megabytes of the run that is being opened."""
@@ -272,7 +285,7 @@ class LiveLibrary:
         self._rescan.judge_events(self._watcher.problem)
         if self._rescan.all_due():
             self._list(self._library.discover())
-            self._rescan.begin_round(self._library.paths())
+            self._rescan.begin_round(list(self._library.runs))
         if self._rescan.hot_due():
             self._look_at_files(self._hot())
         end = time.monotonic() + TURN_SECONDS
@@ -291,7 +304,7 @@ class LiveLibrary:
         if removed:
             self._publish((), removed)
         for path in paths:
-            run = self._library.run(path)
+            run = self._library.runs.get(path)
             if run is None or path in self._unread:
                 continue
             if self._library.changed(path):

@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 
 from stealthrl_tui.runs import keys as names
 from stealthrl_tui.runs import rows
-from stealthrl_tui.runs.blocks import MOST_KEYS, BlockParser
+from stealthrl_tui.runs.blocks import MOST_KEYS, STEP, BlockParser
 from stealthrl_tui.runs.model import Metrics
-from stealthrl_tui.runs.passes import MOST_PASSES, TRACKED, Passes
+from stealthrl_tui.runs.passes import MOST_PASSES, Passes
+from stealthrl_tui.runs.progress import NEWEST, Progress
 from stealthrl_tui.runs.sampling import Summary, metrics_path, summarize
 from stealthrl_tui.runs.tail import Tail
 
@@ -18,7 +19,7 @@ __all__ = ["ColumnsReader", "Summary", "metrics_path", "summarize"]
 # Above this size only the watched keys are kept, so that a million rows fit the memory budget.
 WHOLE_LIMIT = 64_000_000
 # Small enough that the rows being parsed stay in the processor's cache.
-_BLOCK = 1 << 17
+_BLOCK = 1 << 18
 _WATCHED = frozenset(key for watched in names.WATCHED.values() for key in watched)
 
 
@@ -31,14 +32,16 @@ class ColumnsReader:
 
     def __init__(self, path: str, wanted: Collection[str] | None = None) -> None:
         self._tail = Tail(path)
-        self._wanted = set(wanted) if wanted is not None else None
+        self._wanted = frozenset(wanted) if wanted is not None else None
         self._asked: set[str] = set()
         self._seen = ("", 0, 0)
         self._clear()
 
     def _clear(self) -> None:
-        self._parser = BlockParser(os.path.basename(self._tail.path), self._reads)
+        self._parser = BlockParser(os.path.basename(self._tail.path), self._keeps)
         self._passes = Passes()
+        self._progress = Progress()
+        self._newest: list[bytes] = []
         self._limited: frozenset[str] | None = None
         self._long: set[int] = set()
         self._rows = 0
@@ -63,7 +66,7 @@ class ColumnsReader:
                 self._take(grown.lines, grown.first)
             more = grown.more
             limit -= max(1, self._tail.offset - before)
-        self._passes.tell_progress()
+        self._follow()
         seen = (self._tail.problem, self._tail.offset, self._tail.size)
         if seen != self._seen:
             self._seen, self._snapshot = seen, None
@@ -71,17 +74,15 @@ class ColumnsReader:
 
     def want(self, key: str) -> None:
         """Make a series of `key` too; where the file has it already, it is read again from its start."""
-        self._asked.add(key)
-        if self._wanted is not None:
-            self._wanted.add(key)
-        if key in self._parser.known and not self._passes.columns.has(key):
+        if not self._keeps(key) and key in self._parser.known:
             self._tail.restart()
+        self._asked.add(key)
 
     def snapshot(self) -> Metrics:
         """What was read so far; the same value as before when nothing was read since."""
         if self._snapshot is None:
             size = self._tail.size
-            progress = self._passes.progress
+            progress = self._progress
             self._snapshot = Metrics(
                 keys=self._parser.keys,
                 latest=dict(self._parser.latest),
@@ -111,12 +112,8 @@ class ColumnsReader:
         return tuple(texts)
 
     def _keeps(self, key: str) -> bool:
-        if self._wanted is not None:
-            return key in self._wanted
-        return self._limited is None or key in self._limited or key in self._asked
-
-    def _reads(self, key: str) -> bool:
-        return key in TRACKED or self._keeps(key)
+        chosen = self._limited if self._wanted is None else self._wanted
+        return chosen is None or key in chosen or key in self._asked
 
     def _take(self, lines: Sequence[bytes], first: int) -> None:
         if not self._rows:
@@ -129,5 +126,18 @@ class ColumnsReader:
         block = self._parser.parse(lines, first, self._long)
         if block.count:
             self._snapshot = None
+            self._newest = [*self._newest, *lines[-NEWEST:]][-NEWEST:]
+            stepped = self._passes.stepped
             self._passes.take(block, self._keeps)
             self._rows += block.count
+            if self._passes.stepped and not stepped:
+                self._progress = Progress()
+
+    def _follow(self) -> None:
+        """Bring the progress up to the last row."""
+        found = [row for row in (rows.parse_row(line)[0] for line in self._newest) if row is not None]
+        self._newest = []
+        for index, row in enumerate(found, self._rows - len(found)):
+            step = rows.whole(row.get(STEP)) if self._passes.stepped else index
+            if step is not None:
+                self._progress.add(step, row)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from stealthrl_tui.runs.rows import number
@@ -19,6 +19,8 @@ DONE_FRACTION = "progress/done_frac"
 PROGRESS_KEYS = (DONE_FRACTION, "progress/batch", "progress")
 TIME_KEYS = ("time/total", "time/step", "batch_time")
 RECENT = 20
+# So many rows from the end are enough to know how far a run is.
+NEWEST = 3 * RECENT
 _MOST_STEPS = 1 << 53
 # How far, relatively, a total may be from a whole number when the fraction was written in full precision.
 _ROUNDING = 1e-9
@@ -42,9 +44,14 @@ class Progress:
 
     @property
     def step_seconds(self) -> float | None:
-        """The median duration of the newest steps (at most 20), in seconds."""
-        times = next((times for times in self._seconds.values() if times), None)
-        return median(times) if times is not None else None
+        """How long the newest steps (at most 20) took, in seconds: the median of `time/total`, else the mean.
+
+        SL's `time/step` is what a pipelined loop waited: nearly nothing in most rows, several steps' worth in others.
+        """
+        for key, times in self._seconds.items():
+            if times:
+                return median(times) if key == TIME_KEYS[0] else fmean(times)
+        return None
 
     def add(self, step: int, row: Mapping[str, Any]) -> None:
         """Take in the row of `step`; only the keys of PROGRESS_KEYS and TIME_KEYS are looked at."""
@@ -79,7 +86,7 @@ class Progress:
 
 def is_training(row: Mapping[str, Any]) -> bool:
     """Whether the row is of a training step: it says how far the run is."""
-    return any(_fraction(row.get(key)) is not None for key in PROGRESS_KEYS)
+    return not row.keys().isdisjoint(PROGRESS_KEYS)
 
 
 def _fraction(value: object) -> float | None:

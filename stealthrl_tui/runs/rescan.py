@@ -11,7 +11,7 @@ from stealthrl_tui.runs.model import Depth, Run
 
 # Runs that write, or are on the screen, are looked at often; all of them now and then.
 HOT_SECONDS = 3.0
-ALL_SECONDS = 20.0
+ALL_SECONDS = 60.0
 POLLING_HOT_SECONDS = 1.0
 POLLING_ALL_SECONDS = 3.0
 # A change that no event told of within this time was missed; after a few of them events are not to be trusted.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -41,6 +42,19 @@ _WATCHED = (
 )
 
 
+def signature(directory: str) -> tuple[int, ...]:
+    """What differs as soon as any file of the run was written, made, replaced or removed; a few `stat` calls."""
+    found: list[int] = []
+    for path in (metrics_path(directory), *(os.path.join(directory, name) for name in _WATCHED)):
+        try:
+            status = os.stat(path)
+        except OSError:
+            found.append(-1)
+        else:
+            found += (status.st_mtime_ns, status.st_size, status.st_ino)
+    return tuple(found)
+
+
 class RunReader:
     """Keeps the place in every file of one run directory, so that each look costs what was added since the last.
 
@@ -48,14 +62,12 @@ class RunReader:
     """
 
     __slots__ = (
-        "_columns", "_facts", "_found", "_ledger", "_log", "_metrics", "_metrics_path", "_signature", "depth", "run",
+        "_columns", "_facts", "_found", "_ledger", "_log", "_metrics", "_metrics_path", "depth",
     )  # fmt: skip
 
     def __init__(self, found: Found) -> None:
         self._found = found
         self.depth = Depth.LISTED
-        self.run = Run(found.name, found.path, found.root, updated_at=found.updated_at)
-        self._signature: tuple[int, ...] = ()
         self._ledger = LedgerReader(found.path)
         self._facts = FactsReader(found.path)
         self._log: LogReader | None = None
@@ -65,13 +77,10 @@ class RunReader:
 
     def read(self, depth: Depth, now: float) -> Run:
         """The run as its files say now, at `depth` at least; blocks until all of it is read."""
-        for _ in self.pieces(depth, now):
-            pass
-        return self.run
+        return deque(self.pieces(depth, now), maxlen=1).pop()
 
     def pieces(self, depth: Depth, now: float) -> Iterator[Run]:
-        """Like `read`, yielding a Run after each few megabytes of metrics, the last of them complete."""
-        self._signature = self._sign()
+        """Like `read`, with a Run after each few megabytes of a huge metrics file; the last one is complete."""
         self.depth = max(self.depth, depth)
         whole = self.depth is Depth.FULL
         self._ledger.refresh(now)
@@ -89,27 +98,21 @@ class RunReader:
             self._metrics = self._columns.snapshot()
             yield self._assemble(now)
 
-    def changed(self) -> bool:
-        """Whether any file was written, made, replaced or removed since the last read; a few `stat` calls."""
-        return self._sign() != self._signature
-
     def judge_again(self, now: float) -> Run:
         """The same files at a later time: a run that stopped writing becomes stalled all by itself."""
-        return self._assemble(now) if self.depth > Depth.LISTED else self.run
+        return self._assemble(now)
 
-    def shrink(self, now: float) -> Run:
-        """Let go of the columns of a run that nobody looks at any more."""
+    def shrink(self) -> None:
+        """Let go of the columns of a run that nobody looks at any more; the next read is a summary."""
         if self.depth is Depth.FULL:
             self.depth = Depth.SUMMARY
             self._columns = None
             self._metrics = None
-        return self.read(Depth.SUMMARY, now)
 
     def want(self, key: str) -> None:
         """Read the series of `key` too, which a huge file leaves out at first; the next read brings it."""
         if self._columns is not None:
             self._columns.want(key)
-            self._signature = ()
 
     def _refresh_log(self, whole: bool) -> None:
         if self._log is None:
@@ -120,17 +123,6 @@ class RunReader:
                     break
         if self._log is not None:
             self._log.refresh(whole)
-
-    def _sign(self) -> tuple[int, ...]:
-        signature: list[int] = []
-        for path in (self._metrics_path, *(os.path.join(self._found.path, name) for name in _WATCHED)):
-            try:
-                found = os.stat(path)
-            except OSError:
-                signature.append(-1)
-            else:
-                signature += (found.st_mtime_ns, found.st_size, found.st_ino)
-        return tuple(signature)
 
     def _assemble(self, now: float) -> Run:
         log = self._log.facts if self._log is not None else None
@@ -172,8 +164,7 @@ class RunReader:
             log_path=self._log.path if self._log is not None else None,
             problems=self._ledger.problems,
         )
-        self.run = replace(run, spark=_spark(run), problems=problems.find(run, now=now, newest_write=newest_write))
-        return self.run
+        return replace(run, spark=_spark(run), problems=problems.find(run, now=now, newest_write=newest_write))
 
     def _newest_write(self) -> float | None:
         times = [self._ledger.mtime, self._log.mtime if self._log is not None else None]

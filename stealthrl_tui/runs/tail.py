@@ -121,7 +121,8 @@ class Tail:
         return os.pread(descriptor, len(self._mark), self.offset - len(self._mark)) == self._mark
 
     def _split(self, data: bytes, lines: list[bytes], oversize: list[int]) -> None:
-        *pieces, rest = data.split(b"\n")
+        pieces = data.split(b"\n")
+        rest = pieces.pop()
         if pieces:
             longest = max(len(data), len(self._pending) + len(pieces[0]))
             pieces[0] = b"" if self._skipping else bytes(self._pending) + pieces[0]

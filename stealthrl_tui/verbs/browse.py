@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from stealthrl_tui.runs.listing import Listing
 from stealthrl_tui.verbs import places
 from stealthrl_tui.verbs.console import Refusal
 
@@ -19,10 +20,11 @@ def run(arguments: argparse.Namespace) -> int:
 def open_browser(roots: Sequence[str], badge: str | None = None) -> int:
     """Browse `roots` until the user quits. Raises Refusal where there is no terminal to draw on."""
     require_terminal()
+    listing = Listing(roots)  # walks in a process of its own while the imports below take their time
     from stealthrl_tui.settings import load
     from stealthrl_tui.ui.app import browse
 
-    return browse(roots, load(), badge=badge)
+    return browse(roots, load(), badge=badge, listing=listing)
 
 
 def require_terminal() -> None:
