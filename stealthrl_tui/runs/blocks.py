@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 import orjson
 
 from stealthrl_tui.runs import rows
+from stealthrl_tui.runs.columns import NUMBERS
 from stealthrl_tui.runs.progress import PROGRESS_KEYS, is_training
 
 STEP = "step"
@@ -25,27 +26,42 @@ _NEVER = -1
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """Columns with an item for each of the rows at `places` (ascending), for every row of the block where None.
+
+    What is no number is a gap. `plain` ones are known to hold nothing that could be mistaken for a number.
+    """
+
+    columns: Mapping[str, Sequence[object]]
+    places: Sequence[int] | None = None
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """`count` rows as columns; `steps` has the `step` of every row as it stands in the file, None where it has none.
 
-    `columns` has an item a row for each of the keys that most rows have. `rare` has the other keys, with an item for
-    each of the rows at `places` only (ascending); no other row has any of them. What is no number is a gap.
-    `beside` are the places of the rows that are no training steps: they carry no progress key (progress.py).
+    Each key is in one of the `sheets`, and in no row that its sheet has no item for. `beside` are the places of the
+    rows that are no training steps: they carry no progress key (progress.py).
     """
 
     count: int
     steps: Sequence[object]
-    columns: Mapping[str, Sequence[object]]
-    beside: Collection[int] = ()
-    places: Sequence[int] = ()
-    rare: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    sheets: tuple[Sheet, ...]
+    beside: Collection[int]
 
-    def column(self, key: str) -> Sequence[object]:
-        """The values of `key` with an item a row."""
-        if key in self.columns:
-            return self.columns[key]
+    def columns(self, wanted: Callable[[str], bool]) -> dict[str, Sequence[object]]:
+        """The columns of the `wanted` keys, all with an item a row."""
+        found: dict[str, Sequence[object]] = {}
+        for sheet in self.sheets:
+            for key, values in sheet.columns.items():
+                if wanted(key):
+                    found[key] = values if sheet.places is None else self._spread(sheet.places, values)
+        return found
+
+    def _spread(self, places: Sequence[int], values: Sequence[object]) -> list[object]:
         column: list[object] = [None] * self.count
-        for place, value in zip(self.places, self.rare.get(key, [None] * len(self.places)), strict=True):
+        for place, value in zip(places, values, strict=True):
             column[place] = value
         return column
 
@@ -59,6 +75,7 @@ class BlockParser:
     Nearly all rows have the same keys, the usual ones. When all of those are wanted, a row with as many keys that has
     them is known to be usual. When only some are, the number of keys alone tells, and the last of each block is
     checked: if it has others, or if the first rows did, no row counts as usual any more, and each is looked through.
+    A key whose newest value in a block is a number is then taken to have no booleans in that block.
     """
 
     def __init__(self, name: str, wanted: Callable[[str], bool]) -> None:
@@ -106,10 +123,7 @@ class BlockParser:
     def parse(self, lines: Sequence[bytes], first: int, passed_over: Collection[int] = ()) -> Block:
         """The rows of `lines`, of which line number `first` is the first and those `passed_over` are known as bad."""
         try:
-            block = self._parse_fast(lines)
-            if len(lines) >= _LEARN and len(block.places) * 2 > len(lines):
-                self.learn(lines)  # what was usual is so no more
-            return block
+            return self._parse_fast(lines)
         except (ValueError, TypeError, AttributeError):  # a line that orjson refuses, or that is no object
             return self._parse_carefully(lines, first, passed_over)
 
@@ -119,6 +133,7 @@ class BlockParser:
         fetch = itemgetter(*frequent)
         flat: list[Any] = []
         others: dict[int, rows.Row] = {}
+        lacking: list[int] = []
         usual: rows.Row | None = None
         for row in map(orjson.loads, lines):
             try:
@@ -127,20 +142,43 @@ class BlockParser:
                     usual = row
                     continue
             except KeyError:
-                flat += map(row.get, frequent)
-            others[len(flat) // len(frequent) - 1] = row
+                place = len(flat) // len(frequent) + len(lacking)
+                lacking.append(place)
+            else:
+                place = len(flat) // len(frequent) + len(lacking) - 1
+            others[place] = row
         if usual is not None and usual.keys() != self._usual:
             self._ambiguous = True
             self.choose()
             return self._parse_fast(lines)
         merged = _merge(others, usual, len(lines))
         self._admit(merged)
-        columns = {key: flat[index :: len(frequent)] for index, key in enumerate(frequent) if key != STEP}
-        rare = {key: [row.get(key) for row in others.values()] for key in self._rare}
-        beside = self._beside(others, len(lines))
-        block = Block(len(lines), flat[:: len(frequent)], columns, beside, tuple(others), rare)
+        steps, sheets = self._cut(flat, others, lacking, merged)
+        block = Block(len(lines), steps, sheets, self._beside(others, len(lines)))
         self._note_latest(merged, block)
+        if len(lines) >= _LEARN and len(others) * 2 > len(lines):
+            self.learn(lines)  # what was usual is so no more
         return block
+
+    def _cut(
+        self, flat: list[Any], others: dict[int, rows.Row], lacking: list[int], merged: rows.Row
+    ) -> tuple[list[Any], tuple[Sheet, ...]]:
+        """The steps, and the sheets: of every row, of those that lack none of the frequent keys, and of the others."""
+        width = max(2, len(self._frequent))
+        steps = flat[::width]
+        dense = {key: flat[index::width] for index, key in enumerate(self._frequent) if index}
+        rare = {key: [row.get(key) for row in others.values()] for key in self._rare}
+        plain = len(self._frequent) < len(self._usual) and all(type(merged.get(key)) in NUMBERS for key in dense)
+        if not lacking:
+            return steps, (Sheet(dense, plain=plain), Sheet(rare, tuple(others)))
+        full = {key: dense.pop(key) for key in list(dense) if any(key in others[place] for place in lacking)}
+        for place in lacking:
+            steps.insert(place, others[place].get(STEP))
+            for key, values in full.items():
+                values.insert(place, others[place].get(key))
+        gaps = frozenset(lacking)
+        places = [place for place in range(len(steps)) if place not in gaps]
+        return steps, (Sheet(full), Sheet(dense, places, plain), Sheet(rare, tuple(others)))
 
     def _beside(self, others: dict[int, rows.Row], count: int) -> Collection[int]:
         beside = {index for index, row in others.items() if not is_training(row)}
@@ -152,7 +190,8 @@ class BlockParser:
         for key, value in merged.items():
             found = rows.number(value)
             if found is None:  # the newest is no number: perhaps an older one is
-                found = next((x for x in map(rows.number, reversed(block.column(key))) if x is not None), None)
+                older = reversed(block.columns(key.__eq__).get(key, ()))
+                found = next((x for x in map(rows.number, older) if x is not None), None)
             if found is not None and key in self._known:
                 self.latest[key] = found
 
@@ -172,7 +211,7 @@ class BlockParser:
         wanted = (*self._frequent[1:], *self._rare)
         columns: dict[str, Sequence[object]] = {key: [rows.finite(row.get(key)) for row in found] for key in wanted}
         beside = {index for index, row in enumerate(found) if not is_training(row)}
-        return Block(len(found), [row.get(STEP) for row in found], columns, beside)
+        return Block(len(found), [row.get(STEP) for row in found], (Sheet(columns),), beside)
 
     def _admit(self, keys: Iterable[str]) -> None:
         """Take note of keys that are new."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection, Mapping, Sequence
 from itertools import compress
+from typing import Any
 
 from stealthrl_tui.runs.model import Series
 
-_NUMBERS = frozenset((int, float))
+NUMBERS = frozenset((int, float))
 
 
 class _Group:
@@ -40,24 +41,23 @@ class Columns:
         for group in self._each_group():
             group.starts.append(len(group.steps))
 
-    def append(self, steps: Sequence[int], columns: Mapping[str, Sequence[object]]) -> None:
+    def append(self, steps: Sequence[int], columns: Mapping[str, Sequence[object]], plain: bool = False) -> None:
         """Add rows: `columns` has one item a step, those that are no int or float (both finite) are gaps.
 
-        `steps` must not fall, nor begin below the last step of the pass for any key that has a number.
+        `steps` must not fall, nor begin below the last step of the pass for any key that has a number. With `plain`
+        the columns are taken to have no booleans, which look like numbers and cost a look at every value.
         """
-        apart: dict[tuple[int, tuple[int, ...] | None], list[str]] = {}
+        apart: dict[tuple[int, tuple[int, ...] | None], dict[str, array[float]]] = {}
         for key, values in columns.items():
-            present = _present(values)
-            if present is None or present:
+            numbers, present = _numbers(values, plain)
+            if numbers:
                 group = self._groups.get(key)
-                apart.setdefault((id(group) if group is not None else 0, present), []).append(key)
-        for (_, present), keys in apart.items():
-            group = self._group_of(keys)
+                apart.setdefault((id(group) if group is not None else 0, present), {})[key] = numbers
+        for (_, present), found in apart.items():
+            group = self._group_of(list(found))
             group.steps.extend(array("q", steps if present is None else [steps[index] for index in present]))
-            for key in keys:
-                values = columns[key]
-                numbers = values if present is None else [values[index] for index in present]
-                self._values[key].extend(array("d", numbers))  # type: ignore[arg-type]
+            for key, numbers in found.items():
+                self._values[key].extend(numbers)
 
     def append_late(self, step: int, columns: Mapping[str, Sequence[object]]) -> None:
         """Add one row that was written late, leaving out the keys whose series are beyond its step already."""
@@ -101,9 +101,15 @@ class Columns:
         return group
 
 
-def _present(values: Sequence[object]) -> tuple[int, ...] | None:
-    """Where `values` has numbers; None for everywhere. A boolean is no number, though an array would take it."""
+def _numbers(values: Sequence[Any], plain: bool) -> tuple[array[float], tuple[int, ...] | None]:
+    """The numbers among `values`, and where they are; None for everywhere."""
+    if plain:
+        try:
+            return array("d", values), None
+        except TypeError:  # a gap, or something else that is no number
+            return _numbers(values, plain=False)
     kinds = list(map(type, values))
     if kinds.count(float) + kinds.count(int) == len(kinds):
-        return None
-    return tuple(compress(range(len(kinds)), map(_NUMBERS.__contains__, kinds)))
+        return array("d", values), None
+    present = tuple(compress(range(len(kinds)), map(NUMBERS.__contains__, kinds)))
+    return array("d", [values[index] for index in present]), present

@@ -29,8 +29,8 @@ class LedgerReader:
     """
 
     __slots__ = (
-        "_checkpoints", "_files", "_final", "_given", "_info", "_known", "_saves", "_seen", "_superseded",
-        "training_run_ids",
+        "_alone", "_checkpoints", "_files", "_final", "_given", "_info", "_joined", "_known", "_saves", "_seen",
+        "_superseded", "_taken", "training_run_ids",
     )  # fmt: skip
 
     def __init__(self, directory: str) -> None:
@@ -38,6 +38,9 @@ class LedgerReader:
         self._info = _InfoFile(os.path.join(directory, FINAL_INFO))
         self._known: set[str] | None = None
         self._seen: dict[str, float] = {}
+        self._joined = Saves()
+        self._alone = -1  # which generation of the first ledger `_joined` is all made of
+        self._taken = 0
         self._saves: list[Save] = []
         self._final: int | None = None
         self._superseded: set[int] = set()
@@ -54,8 +57,7 @@ class LedgerReader:
         changed.append(self._info.refresh())
         if self._known is not None and not any(changed):
             return False
-        self._join()
-        keys = {key for save in self._saves for key in save.keys}
+        keys = {key for save in self._join() for key in save.keys}
         if self._known is None:
             self._known = set()
         else:
@@ -63,18 +65,27 @@ class LedgerReader:
         self._known |= keys
         return True
 
-    def _join(self) -> None:
-        joined = Saves()
-        for save in self._files[0].saves:
-            joined.add(save)
-        joined.weave(self._files[1].saves)
+    def _join(self) -> list[Save]:
+        """Bring the saves up to date; the records that were taken in, some of them perhaps not for the first time."""
+        main, other = self._files
+        alone = not other.saves and self._info.save is None and not main.tentative
+        # Rows that were appended to the only ledger go on from where it was; anything else is joined anew.
+        if not (alone and self._alone == main.generation):
+            self._joined, self._taken = Saves(), 0
+        self._alone = main.generation if alone else -1
+        new = main.saves[self._taken :]
+        self._taken += len(new)
+        for save in new:
+            self._joined.add(save)
+        self._joined.weave(other.saves)
         if self._info.save is not None:
-            joined.add_after_run(self._info.save)
-        self._saves = list(joined)
+            self._joined.add_after_run(self._info.save)
+        self._saves = list(self._joined)
         self._final = saves.newest_end(self._saves)
         self._superseded = saves.superseded(self._saves)
         self.training_run_ids = tuple(dict.fromkeys(save.run_id for save in self._saves if save.run_id is not None))
         self._given = ()
+        return [*new, *other.saves, *([self._info.save] if self._info.save is not None else [])]
 
     def checkpoints(
         self, kind: Kind, total_steps: int | None, steps_done: int | None, saved: Mapping[str, float]
@@ -149,21 +160,30 @@ class LedgerReader:
 class _LedgerFile:
     """One ledger: its records in file order, and the lines that are none."""
 
-    __slots__ = ("_long", "_name", "_pending", "_problem", "_rows", "_tentative", "_torn", "_unreadable", "tail")
+    __slots__ = (
+        "_long", "_name", "_pending", "_problem", "_rows", "_tentative", "_torn", "_unreadable", "generation", "tail",
+    )  # fmt: skip
 
     def __init__(self, directory: str, name: str) -> None:
         self._name = name
         self.tail = Tail(os.path.join(directory, name))
         self._problem = ""
+        self.generation = 0
         self._clear()
 
     def _clear(self) -> None:
+        self.generation += 1
         self._rows: list[Save] = []
         self._unreadable = rows.Unreadable(self._name)
         self._long: set[int] = set()
         self._pending = b""
         self._tentative: Save | None = None
         self._torn = 0
+
+    @property
+    def tentative(self) -> bool:
+        """Whether the last of `saves` may still change."""
+        return self._tentative is not None
 
     @property
     def saves(self) -> list[Save]:

@@ -47,17 +47,17 @@ class Passes:
         self._rows += block.count
 
     def _take_all(self, block: Block, steps: Sequence[int], kept: Callable[[str], bool]) -> None:
-        self.columns.append(steps, {key: values for key, values in block.columns.items() if kept(key)})
-        rare = {key: values for key, values in block.rare.items() if kept(key)}
-        if block.places:
-            self.columns.append([steps[place] for place in block.places], rare)
+        for sheet in block.sheets:
+            columns = {key: values for key, values in sheet.columns.items() if kept(key)}
+            places = sheet.places
+            self.columns.append(steps if places is None else [steps[place] for place in places], columns, sheet.plain)
         self._last = steps[-1]
         if block.beside:
             self._last_beside = steps[max(block.beside)]
         self._trained = self._trained or len(block.beside) < block.count
 
     def _take_each(self, block: Block, kept: Callable[[str], bool]) -> None:
-        columns = {key: block.column(key) for key in (*block.columns, *block.rare) if kept(key)}
+        columns = block.columns(kept)
         segment: list[tuple[int, int]] = []
         for index, step in enumerate(map(whole, block.steps)):
             if step is None:

@@ -37,6 +37,11 @@ class Tail:
     of the last read; `pending` is the unfinished last line.
     """
 
+    __slots__ = (
+        "_count", "_identity", "_mark", "_max_line", "_pending", "_skipping", "_stamp", "_void", "exists", "mtime",
+        "offset", "path", "problem", "size",
+    )  # fmt: skip
+
     def __init__(self, path: str, max_line: int = MAX_LINE) -> None:
         self.path = path
         self.exists = False
