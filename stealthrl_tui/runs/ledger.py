@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -104,11 +105,7 @@ class LedgerReader:
         self, index: int, save: Save, kind: Kind, total: int | None, done: int | None, saved: Mapping[str, float]
     ) -> Checkpoint:
         final = index == self._final
-        saved_at = max((saved[key] for key in save.paths if key in saved), default=None)
-        saved_by = "log"
-        if saved_at is None:
-            saved_at = max((self._seen[key] for key in save.keys if key in self._seen), default=None)
-            saved_by = "seen" if saved_at is not None else ""
+        saved_at, saved_by = self._saved(save, saved)
         return Checkpoint(
             name=save.name,
             step=saves.step_of(save, kind, final, total, done),
@@ -124,6 +121,15 @@ class LedgerReader:
             extra=save.extra,
             problems=save.problems,
         )
+
+    def _saved(self, save: Save, saved: Mapping[str, float]) -> tuple[float | None, str]:
+        """When it was saved, and who says so: the log, the row itself (stealthrl_tui.recorder's do), or our own eyes."""
+        witnesses = (
+            ("log", [saved[key] for key in save.paths if key in saved]),
+            ("ledger", _own_time(save.extra.get("saved_at"))),
+            ("seen", [self._seen[key] for key in save.keys if key in self._seen]),
+        )
+        return next(((max(times), who) for who, times in witnesses if times), (None, ""))
 
     @property
     def has_final_row(self) -> bool:
@@ -292,3 +298,13 @@ def _facts(info: Mapping[str, Any]) -> dict[str, Any]:
     }
     rank = rows.whole(info.get("lora_rank"))
     return facts | {"lora_rank": rank} if rank is not None and rank > 0 else facts
+
+
+def _own_time(value: object) -> list[float]:
+    """The ISO time of a row, as a list of at most one: a row may say anything."""
+    if not isinstance(value, str):
+        return []
+    try:
+        return [datetime.fromisoformat(value).timestamp()]
+    except (ValueError, OverflowError, OSError):
+        return []

@@ -42,9 +42,9 @@ class Checkpoint:
     """One save: the state and the sampler weights of one step, either of which may be missing.
 
     `step` is how many training steps were done when it was saved (FORMATS.md, "The ledger"), None when no rule gives
-    it. `saved_at` comes from evidence alone: a log line, or the moment its row was seen to arrive; `saved_by` says
-    which ("log", "seen", or "" with no time). `superseded` marks a rolling save whose successor was saved: the
-    trainer deletes it on the server while its line stays.
+    it. `saved_at` comes from evidence alone: a log line, the row's own word, or the moment its row was seen to
+    arrive; `saved_by` says which ("log", "ledger", "seen", or "" with no time). `superseded` marks a rolling save whose
+    successor was saved: the trainer deletes it on the server while its line stays.
     """
 
     name: str

@@ -17,7 +17,11 @@ from stealthrl_tui.runs.rows import number
 
 DONE_FRACTION = "progress/done_frac"
 PROGRESS_KEYS = (DONE_FRACTION, "progress/batch", "progress")
-TIME_KEYS = ("time/total", "time/step", "batch_time")
+TOTAL_SECONDS = "time/total"
+# A pipelined loop (SL) waits in both, one after the other; `time/step` alone is what it waited for one of them.
+PIPELINE = ("time/submit_batch", "time/finish_batch")
+# What one step took, the best witness first.
+TIME_KEYS = (TOTAL_SECONDS, PIPELINE, "time/step", "batch_time")
 RECENT = 20
 # So many rows from the end are enough to know how far a run is.
 NEWEST = 3 * RECENT
@@ -40,17 +44,17 @@ class Progress:
         self.total_steps: int | None = None
         self._counted = False
         self._before: tuple[int, float] | None = None
-        self._seconds: dict[str, deque[float]] = {key: deque(maxlen=RECENT) for key in TIME_KEYS}
+        self._seconds = _clocks()
 
     @property
     def step_seconds(self) -> float | None:
-        """How long the newest steps (at most 20) took, in seconds: the median of `time/total`, else the mean.
+        """How long the newest steps (at most 20) took, in seconds: the median of `time/total`, else a mean.
 
-        SL's `time/step` is what a pipelined loop waited: nearly nothing in most rows, several steps' worth in others.
+        A pipelined loop waits nearly nothing in most rows and several steps' worth in others.
         """
         for key, times in self._seconds.items():
             if times:
-                return median(times) if key == TIME_KEYS[0] else fmean(times)
+                return median(times) if key == TOTAL_SECONDS else fmean(times)
         return None
 
     def add(self, step: int, row: Mapping[str, Any]) -> None:
@@ -61,10 +65,10 @@ class Progress:
             return
         if counts and not self._counted:
             self._counted = True
-            self._seconds = {key: deque(maxlen=RECENT) for key in TIME_KEYS}
+            self._seconds = _clocks()
         self.last_step, self.steps_done = step, step + 1
         for key, times in self._seconds.items():
-            seconds = number(row.get(key))
+            seconds = _sum(row, key) if isinstance(key, tuple) else number(row.get(key))
             if seconds is not None and math.isfinite(seconds) and seconds >= 0:
                 times.append(seconds)
         if counts:
@@ -92,6 +96,15 @@ def is_training(row: Mapping[str, Any]) -> bool:
 def _fraction(value: object) -> float | None:
     found = number(value)
     return found if found is not None and 0 <= found < math.inf else None
+
+
+def _clocks() -> dict[str | tuple[str, str], deque[float]]:
+    return {key: deque(maxlen=RECENT) for key in TIME_KEYS}
+
+
+def _sum(row: Mapping[str, Any], keys: tuple[str, str]) -> float | None:
+    first, second = number(row.get(keys[0])), number(row.get(keys[1]))
+    return None if first is None or second is None else first + second
 
 
 def _total(step: int, progress: float, before: tuple[int, float] | None) -> float | None:

@@ -19,13 +19,6 @@ _SMALL = 256 << 10
 _TAIL = 64 << 10
 _LONGEST = 1 << 20
 _PROBE = 8 << 10
-_CANDIDATES = frozenset(
-    key
-    for watched in names.WATCHED.values()
-    for key in watched
-    if names.higher_is_better(key) is not None and not key.startswith(("time/", "cost/"))
-)
-
 Stamp = tuple[int, int, int, int]
 
 
@@ -218,9 +211,9 @@ def _columns(
                 continue  # an evaluation that was written late
             points = []  # the last training pass begins here
         points.append((step, row))
-    candidates: list[str | None] = [key for key in keys if key in _CANDIDATES]
     columns = {}
-    for key in candidates or [names.main_metric(names.Kind.UNKNOWN, keys)]:
+    # Whatever kind the run turns out to be, and no more: thousands of runs are kept like this.
+    for key in dict.fromkeys(names.main_metric(kind, keys) for kind in names.Kind):
         series = _series(key, points, zip(reversed(found), reversed(steps), strict=True)) if key is not None else None
         if key is not None and series is not None:
             columns[key] = series

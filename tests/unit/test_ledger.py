@@ -246,3 +246,21 @@ def test_rolling_rows_of_the_sample_that_outlived_none() -> None:
     checkpoints = reader.checkpoints(Kind.SL, 60, 60, {})
     assert sum(checkpoint.superseded for checkpoint in checkpoints) == 18
     assert [checkpoint.step for checkpoint in checkpoints if not checkpoint.rolling] == [11, 21, 31, 41, 51, 60]
+
+
+@pytest.mark.parametrize(
+    ("value", "log", "expected"),
+    [
+        ("2026-01-02T03:04:05+00:00", None, (1767323045.0, "ledger")),
+        ("2026-01-02T03:04:05+00:00", 7.0, (7.0, "log")),
+        ("yesterday", None, (None, "")),
+        (12, None, (None, "")),
+        ("9" * 400, None, (None, "")),
+    ],
+)
+def test_a_row_that_tells_its_time_is_believed_after_the_log(
+    run: Directory, value: object, log: float | None, expected: tuple[float | None, str]
+) -> None:
+    run.append(row("000005", batch=5, saved_at=value))
+    (checkpoint,) = run.read(saved={} if log is None else {state("000005"): log})
+    assert (checkpoint.saved_at, checkpoint.saved_by) == expected

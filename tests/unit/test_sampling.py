@@ -186,4 +186,6 @@ def test_seconds_a_step() -> None:
     assert told({"step": 0, "time/total": 9, "time/step": 1}, {"step": 1, "time/total": math.nan}).step_seconds == 9
     assert told(*({"step": i, "time/total": i} for i in range(100))).step_seconds == 89.5
     assert told({"step": 0, "time/step": 0.0}, {"step": 1, "time/step": 3.0}).step_seconds == 1.5
+    pipelined = {"time/step": 0.0, "time/submit_batch": 0.5, "time/finish_batch": 1.5}
+    assert told({"step": 0, **pipelined}, {"step": 1, **pipelined, "time/finish_batch": 3.5}).step_seconds == 3.0
     assert told({"step": 0, "time/total": -1}, {"step": 1, "batch_time": True}).step_seconds is None
