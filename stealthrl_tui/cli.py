@@ -23,12 +23,26 @@ VERBS = {
     "show": "one run and its checkpoints",
     "uri": "a checkpoint's URI, alone",
     "export": "an inference script for a checkpoint",
+    "test-load": "load the sampler weights of a checkpoint and sample from them",
+    "server": "what the Tinker service still holds of what was saved",
+    "keep": "let checkpoints never expire",
+    "expire": "let a checkpoint expire",
+    "publish": "let anyone load checkpoints",
+    "unpublish": "take checkpoints back from the public",
+    "delete": "delete checkpoints on the service, for good",
+    "prune": "choose what to keep of the checkpoints of runs, and delete the others",
+    "resume": "check, then start a run that goes on from a checkpoint's state",
     "doctor": "what is set up, what is not, and what to do about it",
 }
+# The commands whose module has another name.
+_MODULES = {
+    "test-load": "test_load", "keep": "manage", "expire": "manage", "publish": "manage", "unpublish": "manage",
+    "delete": "manage",
+}  # fmt: skip
 # What shells say of a program that a closed pipe or Ctrl-C ended.
 CLOSED_PIPE, INTERRUPTED = 141, 130
 # Their values may begin with a dash (`--sort -age`, `--filter -status:failed`), which argparse takes for an option.
-_DASHED = ("--sort", "--filter")
+_DASHED = ("--sort", "--filter", "--prompt")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,8 +74,9 @@ def _run(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] not in VERBS:
         return _browse(arguments)
     name = arguments[0]
-    verb = import_module(f"stealthrl_tui.verbs.{name}")
+    verb = import_module(f"stealthrl_tui.verbs.{_MODULES.get(name, name)}")
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=VERBS[name], allow_abbrev=False)
+    parser.set_defaults(command=name)
     verb.add_arguments(parser)
     status: int = verb.run(parser.parse_args(list(_joined(arguments[1:]))))
     return status

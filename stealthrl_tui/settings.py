@@ -18,6 +18,12 @@ interval = 300                      # seconds between two questions
 
 [export]
 template = "sdk"
+
+[resume]
+python = "~/train/.venv/bin/python"  # the training environment's; the training project's .venv without it
+cwd = "~/train"                     # the training project's folder; looked for without it
+command = "{python} my.py --state {state_uri} --from {step} --out {new_run}"  # for runs that record no command
+launcher = "sbatch {script}"        # starts resumes elsewhere
 """
 
 from __future__ import annotations
@@ -56,6 +62,10 @@ class Settings:
     server_ask: bool = True
     server_interval: float = 300.0
     template: str | None = None
+    resume_python: str | None = None
+    resume_cwd: str | None = None
+    resume_command: str | None = None
+    resume_launcher: str | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -203,4 +213,13 @@ _TABLES = {
         "server",
     ),
     "export": _section({"template": _Rule("template", "a template's name", _text)}, "export"),
+    "resume": _section(
+        {
+            "python": _Rule("resume_python", "a Python interpreter, as text", _text),
+            "cwd": _Rule("resume_cwd", "a folder, as text", _text),
+            "command": _Rule("resume_command", "a command, as text", _text),
+            "launcher": _Rule("resume_launcher", "a command, as text", _text),
+        },
+        "resume",
+    ),
 }

@@ -123,7 +123,7 @@ class LedgerReader:
         )
 
     def _saved(self, save: Save, saved: Mapping[str, float]) -> tuple[float | None, str]:
-        """When it was saved, and who says so: the log, the row itself (stealthrl_tui.recorder's do), or our own eyes."""
+        """When it was saved, and who says so: the log, the row (the recorder's do), or our own eyes."""
         witnesses = (
             ("log", [saved[key] for key in save.paths if key in saved]),
             ("ledger", _own_time(save.extra.get("saved_at"))),

@@ -250,7 +250,7 @@ def run(options: Options) -> None:
         raise ValueError(f"{options.directory} holds a run already; behavior_if_log_dir_exists=resume takes it up")
     options.directory.mkdir(parents=True, exist_ok=True)
     _log_to(options.directory / "logs.log")
-    _log.info("Command line invocation: %s", shlex.join(sys.argv))
+    logging.getLogger().info("Command line invocation: %s", shlex.join(sys.argv))
     if options.resume and directory.complete(options.steps):
         _log.info("Training was already complete; nothing to do")
         return

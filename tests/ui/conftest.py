@@ -70,7 +70,7 @@ def open_browser(settings: Settings) -> Open:
         layout: Path | None = None,
     ) -> AsyncIterator[Pilot[None]]:
         app = Browser([str(each) for each in roots], with_settings or settings, clock=lambda: NOW, layout=layout)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: read(app))
             yield pilot
 
@@ -83,6 +83,10 @@ def read(app: Browser) -> bool:
     if not state.discovered or state.read < state.total or len(browse.roster.runs) != state.total:
         return False
     run, shown = browse.selected, browse.detail.shown
+    if run is not None and browse.detail.timeline is None:
+        return False
+    if browse.runs.follow and len(browse.roster.runs) > 0:
+        return False
     return run is None or (shown is not None and shown.path == run.path and run.depth is Depth.FULL)
 
 
