@@ -12,8 +12,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 # How often the Rust side gathers events, in ms; a hint comes after about twice that.
-STEP_MS = 10
+STEP_MS = 14
 DEBOUNCE_MS = 60
+# How long it takes to notice that the watch is to end or to be renewed.
+TURN_MS = 500
 _RETRY_SECONDS = 60.0
 
 
@@ -38,7 +40,7 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the watch; returns at once, the thread is gone within a gathering step."""
+        """End the watch; returns at once, the thread is gone within a turn."""
         self._stop.set()
         self._renew.set()
 
@@ -78,12 +80,13 @@ class Watcher:
                 watch_filter=None,
                 debounce=DEBOUNCE_MS,
                 step=STEP_MS,
-                rust_timeout=500,
+                rust_timeout=TURN_MS,  # not a stop event: that one is asked at every step
                 yield_on_timeout=True,
-                stop_event=self._renew,
                 raise_interrupt=False,
             ):
                 self.problem = None
+                if self._renew.is_set():
+                    return
                 if changes:
                     self._on_hint({path for _, path in changes})
         except (OSError, RuntimeError) as error:
