@@ -28,18 +28,9 @@ class Roster:
         self.sort = DEFAULT_SORT
         self.reverse = False
         self._keys: dict[str, Any] = {}
-        self._positions: dict[str, int] | None = None
 
     def __len__(self) -> int:
         return len(self.shown)
-
-    def position(self, path: str | None) -> int | None:
-        """Where `path` stands among the shown, None when it isn't."""
-        if path is None:
-            return None
-        if self._positions is None:
-            self._positions = {each: index for index, each in enumerate(self.shown)}
-        return self._positions.get(path)
 
     def update(self, runs: Iterable[Run], removed: Iterable[str], now: float) -> bool:
         """Take in what changed; True when `shown` is another list than before."""
@@ -69,8 +60,6 @@ class Roster:
         self.shown += added
         if moved or added:
             self._order()
-        if gone or moved or added:
-            self._positions = None
         return bool(gone or moved or added)
 
     def filter(self, text: str, now: float) -> None:
@@ -96,7 +85,6 @@ class Roster:
         self._keys = {path: key_of(run) for path, run in self.runs.items() if self._passes(run, now)}
         self.shown = list(self._keys)
         self._order()
-        self._positions = None
 
     def newest(self, current: str | None = None) -> str | None:
         """The run that following stays on: the one started or, where that is unknown, written last.

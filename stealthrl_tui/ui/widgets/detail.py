@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual import on
 from textual.containers import Vertical
-from textual.message import Message
 from textual.widget import Widget
 
 from stealthrl_tui.runs.keys import label
@@ -31,13 +30,6 @@ class Detail(Vertical):
     Detail { height: 1fr; padding: 0 1 0 2; }
     Detail Tabs { margin: 1 0 0 0; }
     """
-
-    class Opened(Message):
-        """Another tab is open."""
-
-        def __init__(self, tab: str) -> None:
-            super().__init__()
-            self.tab = tab
 
     def __init__(self, memory: Memory, clock: Callable[[], float]) -> None:
         super().__init__(id="detail")
@@ -96,7 +88,6 @@ class Detail(Vertical):
                 widget.display = name == tab
         self._show_tabs()
         self._fill()
-        self.post_message(self.Opened(tab))
 
     def front(self) -> Widget | None:
         """What takes the keys in the open tab."""

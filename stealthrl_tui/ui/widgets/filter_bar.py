@@ -113,11 +113,6 @@ class FilterBar(Horizontal):
         await self.query(Input).remove()
         self.query_one(Badge).refresh()
 
-    @property
-    def typing(self) -> bool:
-        """Whether the filter is being typed."""
-        return self.query_one(Badge).typing
-
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
