@@ -55,8 +55,9 @@ class Library:
         A `listing` has done the walk already.
         """
         if listing is not None:
-            runs, self.notes = listing.found()
-            yield from filter(None, map(self._add, runs))
+            for batch in listing.batches():
+                yield from filter(None, map(self._add, batch))
+            self.notes = listing.unreadable
             return
         search = Search(self.roots)
         yield from filter(None, map(self._add, search.find()))

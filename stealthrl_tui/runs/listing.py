@@ -1,31 +1,41 @@
 """The first walk over the roots, in a process of its own while this one is still importing its user interface.
 
 A thread would do for the work but not for the time: each of its thousands of system calls would wait for an
-interpreter that is busy. The forked child walks on the other core and hands back plain tuples.
+interpreter that is busy. The forked child walks on the other core and hands back plain tuples, batch by batch.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import marshal
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stealthrl_tui.runs.discovery import Found
 
-_CHUNK = 1 << 16
+_BATCH = 500
+
+# A Found, as plain values.
+Row = tuple[str, str, str, float | None]
 
 
 class Listing:
-    """A walk over `roots` under way. Begin it before any thread exists; take its result once."""
+    """A walk over `roots` under way. Begin it before any thread exists; take its result once.
+
+    `unreadable` are the folders that could not be read, in words, once `batches` is exhausted.
+    """
 
     def __init__(self, roots: Sequence[str]) -> None:
         self.roots = tuple(os.path.abspath(root) for root in roots)
-        self._pipe: int | None = None
+        self.unreadable: tuple[str, ...] = ()
+        self._batches: queue.SimpleQueue[list[Row] | None] = queue.SimpleQueue()
         self._child = 0
-        with contextlib.suppress(OSError):  # no process to be had: `found` walks here then
+        with contextlib.suppress(OSError):  # no process to be had: `batches` walks here then
             self._begin()
 
     def _begin(self) -> None:
@@ -40,44 +50,52 @@ class Listing:
             os.close(reading)
             _walk_and_exit(self.roots, writing)
         os.close(writing)
-        self._pipe = reading
+        # A pipe holds a few hundred runs: unread, it would hold up the walk.
+        threading.Thread(target=self._receive, args=(reading,), name="listing", daemon=True).start()
 
-    def found(self) -> tuple[list[Found], tuple[str, ...]]:
-        """The runs, and the folders that could not be read in words; waits for the walk to end."""
+    def batches(self) -> Iterator[list[Found]]:
+        """The runs as the walk finds them; a walk that broke off is done again here, from the start."""
         from stealthrl_tui.runs.discovery import Found, Search
 
-        answer = self._receive()
-        if answer:
-            rows, unreadable = marshal.loads(answer)
-            return [Found(*row) for row in rows], tuple(unreadable)
+        if self._child:
+            while (rows := self._batches.get()) is not None:
+                yield [Found(*row) for row in rows]
+            if os.waitpid(self._child, 0)[1] == 0:
+                return
         search = Search(self.roots)
-        return list(search.find()), tuple(search.unreadable)
+        yield list(search.find())
+        self.unreadable = tuple(search.unreadable)
 
-    def _receive(self) -> bytes:
-        """What the child wrote; empty when there was none, or it died before the end."""
-        if self._pipe is None:
-            return b""
-        with contextlib.closing(os.fdopen(self._pipe, "rb")) as pipe:
-            self._pipe = None
-            parts = b"".join(iter(lambda: pipe.read(_CHUNK), b""))
-        _, status = os.waitpid(self._child, 0)
-        return parts if status == 0 else b""
+    def _receive(self, reading: int) -> None:
+        try:
+            with open(reading, "rb") as pipe:
+                while rows := marshal.load(pipe):
+                    self._batches.put(rows)
+                self.unreadable = tuple(marshal.load(pipe))
+        except (EOFError, ValueError, TypeError):
+            self.unreadable = ()  # it died: its exit status says so
+        finally:
+            self._batches.put(None)
 
 
 def _walk_and_exit(roots: Sequence[str], writing: int) -> None:
     """The child: never returns, so that nothing of the parent's is cleaned up or printed twice."""
     status = 1
     try:
-        rows, unreadable = _walk(roots)
         with open(writing, "wb") as pipe:
-            pipe.write(marshal.dumps((rows, unreadable)))
+            _walk(roots, pipe)
         status = 0
     finally:
         os._exit(status)
 
 
-def _walk(roots: Sequence[str]) -> tuple[list[tuple[str, str, str, float | None]], list[str]]:
+def _walk(roots: Sequence[str], pipe: IO[bytes]) -> None:
     from stealthrl_tui.runs.discovery import Search
 
     search = Search(roots)
-    return [(found.path, found.name, found.root, found.updated_at) for found in search.find()], search.unreadable
+    rows = ((found.path, found.name, found.root, found.updated_at) for found in search.find())
+    while batch := list(itertools.islice(rows, _BATCH)):
+        marshal.dump(batch, pipe)
+        pipe.flush()
+    marshal.dump([], pipe)
+    marshal.dump(search.unreadable, pipe)

@@ -81,8 +81,9 @@ class LiveLibrary:
     # ---- called by the screen
 
     def start(self) -> None:
-        """Begin to list, read and watch."""
-        self._thread.start()
+        """Begin to list, read and watch; once."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def stop(self) -> None:
         """End; nothing waits for what is being read."""

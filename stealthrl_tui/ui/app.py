@@ -11,6 +11,7 @@ from typing import ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.dom import DOMNode
+from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -56,8 +57,9 @@ class Browser(App[None]):
         self._layout_file = layout
         self.memory = memories.Memory() if layout is None else memories.load(layout)
         self._obey_settings()
-        self.feed = Feed(roots, self.post_message, clock, listing)
+        self.feed = Feed(roots, self._post_when_running, clock, listing)
         self.browse = BrowseScreen(self.feed, self.memory, clock, badge=badge or "", template=settings.template)
+        self.browse.settings = settings
         self._due: Timer | None = None
         self._rested_at = 0.0
 
@@ -79,6 +81,10 @@ class Browser(App[None]):
         for problem in (*self.settings.problems, *problems):
             self.notify(problem, title="Settings", severity="warning", markup=False)
 
+    def _post_when_running(self, message: Message) -> bool:
+        """From the library's thread; what comes before the screen is there, the screen takes as it mounts."""
+        return self.is_running and self.post_message(message)
+
     def on_library_changed(self, _event: LibraryChanged) -> None:
         """Take what changed, at once when the screen is rested."""
         wait = self._rested_at - time.monotonic()
@@ -90,8 +96,8 @@ class Browser(App[None]):
     def take(self) -> None:
         """Hand the browser what changed since the last time."""
         self._due = None
-        if not self.browse.is_running:
-            return
+        if not (self.browse.is_mounted and self.browse.is_running):
+            return  # as it mounts, the screen takes what is there
         begun = time.monotonic()
         changes = self.feed.take()
         if changes:
@@ -168,5 +174,9 @@ def browse(
     # The library's thread is busy while it reads; it hands over to the keys sooner than Python's 5 ms.
     sys.setswitchinterval(_SWITCH_SECONDS)
     app = Browser(roots, settings, badge=badge, layout=state_dir() / "layout.json", listing=listing)
-    app.run()
+    app.feed.start()  # the first list is then there for the first paint
+    try:
+        app.run()
+    finally:
+        app.browse.children_at_work.cancel_all()
     return app.return_code or 0

@@ -80,7 +80,7 @@ class BrowseScreen(PaneKeys):
         with Horizontal(id="panes"):
             with Vertical(id="left"):
                 yield RunList(self.clock)
-            yield Detail(self.memory, self.clock)
+            yield Detail(self.memory, self.clock, self.known)
         yield EmptyRoot()
         yield StatusLine()
         yield KeyBar()
@@ -91,7 +91,7 @@ class BrowseScreen(PaneKeys):
         self.runs.set_empty("looking …")
         self.feed.start()
         self.set_interval(1.0, self.tick)
-        self.say_state()
+        self.take(self.feed.take())
 
     # What is where
 
@@ -167,6 +167,7 @@ class BrowseScreen(PaneKeys):
             state.discovered,
             state.watching,
             self._badge,
+            *self.service_pieces(),
         )
         self.query_one(TopBar).show(facts)
         notes = roster.query.notes if roster.query else ()
