@@ -140,6 +140,7 @@ class LiveLibrary:
         with self._wake:  # the list is painted first: reading beside it would take its processor time
             self._wake.wait_for(lambda: self._looked or self._stopping, FIRST_PAINT_SECONDS)
         self._watcher.start()
+        self._rescan.watch_begins()
         while not self._stopping:
             if self._guarded_turn():
                 continue
@@ -281,12 +282,14 @@ class LiveLibrary:
     # ---- the safety net
 
     def _look_again(self) -> bool:
-        if self._watcher.check_roots():
-            self._rescan.asked = True
+        roots_changed = self._watcher.check_roots()
+        self._rescan.asked |= roots_changed
         self._rescan.judge_events(self._watcher.problem)
         if self._rescan.all_due():
             self._list(self._library.discover())
             self._rescan.begin_round(list(self._library.runs))
+        if roots_changed:
+            self._rescan.watch_begins()
         if self._rescan.hot_due():
             self._look_at_files(self._hot())
         end = time.monotonic() + TURN_SECONDS

@@ -14,6 +14,7 @@ HOT_SECONDS = 3.0
 ALL_SECONDS = 60.0
 POLLING_HOT_SECONDS = 1.0
 POLLING_ALL_SECONDS = 3.0
+STANDING_SECONDS = 1.5
 # A change that no event told of within this time was missed; after a few of them events are not to be trusted.
 MISSED_AFTER_SECONDS = 2.0
 MISSED_LIMIT = 3
@@ -28,7 +29,7 @@ class Rescan:
         self._missed = 0
         self._hinted: dict[str, float] = {}
         self._due_hot = time.monotonic() + HOT_SECONDS
-        self._due_all = time.monotonic() + ALL_SECONDS
+        self._due_all = time.monotonic() + STANDING_SECONDS
         self._round: deque[str] = deque()
 
     def hinted(self, paths: Iterable[str]) -> None:
@@ -42,6 +43,10 @@ class Rescan:
         told = time.monotonic() - self._hinted.get(run.path, 0.0) < MISSED_AFTER_SECONDS
         if not told and run.depth > Depth.LISTED and not _linked(run):
             self._missed += 1
+
+    def watch_begins(self) -> None:
+        """A watch takes a moment to stand; what is made meanwhile is found by looking again after it."""
+        self._due_all = time.monotonic() + STANDING_SECONDS
 
     def judge_events(self, problem: str | None) -> None:
         """Choose between events and polling; `problem` is the watcher's own word."""

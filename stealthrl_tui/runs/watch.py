@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-# How often the Rust side gathers events, in ms; a hint comes after about twice that.
+# How often the Rust side gathers events, in ms; a hint comes after one and a half of these.
 STEP_MS = 14
 DEBOUNCE_MS = 60
 # How long it takes to notice that the watch is to end or to be renewed.
