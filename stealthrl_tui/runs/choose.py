@@ -68,7 +68,8 @@ def choose_checkpoint(
 ) -> Checkpoint:
     """The checkpoint called `which`: a name, "last", "best", "final", or None for the final one, else the last.
 
-    Of several saves of one name the newest is taken (`namesakes` tells of the others). `half` asks "last", "best" and
+    Of several saves of one name the newest is taken (`namesakes` tells of the others); either of its URIs, in place of
+    the name, tells a save from all others. `half` asks "last", "best" and
     None for a checkpoint that has these weights. A name goes before a word. `metric` and `higher` are those of
     `best_checkpoint`. Raises NotFound.
     """
@@ -79,6 +80,7 @@ def choose_checkpoint(
     named = namesakes(run, which)
     if which == "final":
         return _final(run, named)
+    named = named or tuple(each for each in run.checkpoints if which in (each.state_uri, each.sampler_uri))
     if named:
         return named[-1]
     if which == "last":

@@ -40,6 +40,7 @@ class Library:
     def __init__(self, roots: Sequence[str], clock: Callable[[], float] = time.time) -> None:
         self.roots = tuple(os.path.abspath(root) for root in roots)
         self.clock = clock
+        self._since = clock()
         self.notes: tuple[str, ...] = ()
         self.runs: dict[str, Run] = {}
         self._found: dict[str, Found] = {}
@@ -163,7 +164,7 @@ class Library:
             # The readers of every format are 15 ms of import that the first list need not wait for.
             from stealthrl_tui.runs.run import RunReader
 
-            reader = self._readers[path] = RunReader(self._found[path])
+            reader = self._readers[path] = RunReader(self._found[path], self._since)
         return reader
 
     def _owner(self, path: str) -> str | None:

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stealthrl_tui.runs.keys import Kind
+
+if TYPE_CHECKING:
+    from stealthrl_tui.runs.lineage import Lineage
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -173,6 +176,7 @@ class Run:
     `name` is its path below its root (its own name when the root is the run); `path` is absolute. `step` is how many
     training steps are done, `total_steps` how many there will be, `step_seconds` the recent median of one.
     `spark` is the main metric thinned to at most 24 values, oldest first. `log_path` is the run's log, None without.
+    `lineage` is the run's newest resume, None where it was never resumed.
     """
 
     name: str
@@ -194,6 +198,7 @@ class Run:
     training_run_ids: tuple[str, ...] = ()
     log_path: str | None = None
     problems: tuple[str, ...] = ()
+    lineage: Lineage | None = None
 
     @property
     def last_checkpoint(self) -> Checkpoint | None:

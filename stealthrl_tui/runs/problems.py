@@ -26,6 +26,9 @@ _ENDED = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.STALLED)
 _STOPPED = (Status.FAILED, Status.INTERRUPTED, Status.STALLED)
 _UNFINISHED = (Status.RUNNING, *_STOPPED)
 
+# The readers' word for a file that is there and keeps its content to itself.
+UNREADABLE = "cannot be read"
+
 
 def find(run: Run, *, now: float, newest_write: float | None) -> tuple[str, ...]:
     """The problems of `run`, the gravest first, `MOST` at most.
@@ -33,12 +36,13 @@ def find(run: Run, *, now: float, newest_write: float | None) -> tuple[str, ...]
     `run.problems` holds those of the ledger; those of the facts, the metrics and the checkpoints are on the parts.
     `newest_write` is when a file of the run was last written (Unix seconds).
     """
+    blind = tuple(text for text in run.problems if UNREADABLE in text)
+    # What a ledger that can't be read says nothing of is not to be told as missing.
+    saves = () if blind else (*_nothing_saved(run), *_no_final(run), *_overdue(run), *_lost_steps(run))
     texts = (
-        *_nothing_saved(run),
-        *_no_final(run),
-        *_overdue(run),
+        *blind,
+        *saves,
         *run.facts.problems,
-        *_lost_steps(run),
         *_newest_state(run, now, newest_write),
         *_one_half(run),
         *_not_finite(run),
@@ -67,7 +71,10 @@ def _no_final(run: Run) -> Iterator[str]:
     # The guide's "Checkpoint info not found".
     if not run.checkpoints or run.status not in _ENDED or any(checkpoint.final for checkpoint in run.checkpoints):
         return
-    newest = next((saved for saved in reversed(run.checkpoints) if not saved.rolling), run.checkpoints[-1])
+    usable = [saved for saved in run.checkpoints if saved.uri is not None]
+    if not usable:
+        return
+    newest = next((saved for saved in reversed(usable) if not saved.rolling), usable[-1])
     ended = (
         "completed, but no final checkpoint is recorded" if run.status is Status.COMPLETED else "no final checkpoint"
     )

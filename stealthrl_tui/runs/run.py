@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from stealthrl_tui.runs import problems, status
 from stealthrl_tui.runs.discovery import (
@@ -26,10 +28,15 @@ from stealthrl_tui.runs.log import LogReader
 from stealthrl_tui.runs.metrics import ColumnsReader, metrics_path, summarize
 from stealthrl_tui.runs.model import Checkpoint, Depth, Metrics, Run, Status
 
+if TYPE_CHECKING:
+    from stealthrl_tui.runs.lineage import Lineage
+
 SPARK_POINTS = 24
 # Small enough that the screen gets its turn between two pieces of a huge file.
 PIECE_BYTES = 4 << 20
 
+# Few runs were resumed: what reads it is imported for the first of them.
+_LINEAGE = "resume.json"
 _LOGS = (TRAINING_LOG, COOKBOOK_LOG)
 _WATCHED = (
     LEDGER,
@@ -38,6 +45,7 @@ _WATCHED = (
     METADATA,
     TRAINING_CONFIG,
     CONFIG,
+    _LINEAGE,
     *_LOGS,
 )
 
@@ -62,11 +70,14 @@ class RunReader:
     """
 
     __slots__ = (
-        "_columns", "_facts", "_found", "_ledger", "_log", "_metrics", "_metrics_path", "depth",
+        "_columns", "_facts", "_found", "_ledger", "_lineage", "_log", "_metrics", "_metrics_path", "_resumed", "_since",
+        "depth",
     )  # fmt: skip
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: Found, since: float = math.inf) -> None:
+        """`since` (Unix seconds) is when the looking began: what is written later is seen to be written."""
         self._found = found
+        self._since = since
         self.depth = Depth.LISTED
         self._ledger = LedgerReader(found.path)
         self._facts = FactsReader(found.path)
@@ -74,6 +85,8 @@ class RunReader:
         self._metrics_path = metrics_path(found.path)
         self._metrics: Metrics | None = None
         self._columns: ColumnsReader | None = None
+        self._lineage: Lineage | None = None
+        self._resumed: tuple[int, ...] | None = None
 
     def read(self, depth: Depth, now: float) -> Run:
         """The run as its files say now, at `depth` at least; blocks until all of it is read."""
@@ -86,6 +99,7 @@ class RunReader:
         self._ledger.refresh(now)
         self._facts.refresh()
         self._refresh_log(whole)
+        self._refresh_lineage()
         if not whole:
             self._metrics = summarize(self._metrics_path, self._metrics)
             yield self._assemble(now)
@@ -124,6 +138,19 @@ class RunReader:
         if self._log is not None:
             self._log.refresh(whole)
 
+    def _refresh_lineage(self) -> None:
+        try:
+            found = os.stat(os.path.join(self._found.path, _LINEAGE))
+        except OSError:
+            self._resumed = self._lineage = None
+            return
+        mark = (found.st_mtime_ns, found.st_size, found.st_ino)
+        if mark != self._resumed:
+            from stealthrl_tui.runs.lineage import read_lineage
+
+            self._resumed = mark
+            self._lineage = read_lineage(self._found.path)
+
     def _assemble(self, now: float) -> Run:
         log = self._log.facts if self._log is not None else None
         metrics = self._metrics or Metrics()
@@ -132,6 +159,7 @@ class RunReader:
         saved = log.saved if log is not None else {}
         checkpoints = self._ledger.checkpoints(facts.kind, total, metrics.steps_done, saved)
         newest_write = self._newest_write()
+        seen_write = newest_write if newest_write is not None and newest_write >= self._since else None
         evidence = status.Evidence(
             recorded_status=facts.recorded_status,
             started_at=facts.started_at,
@@ -140,6 +168,7 @@ class RunReader:
             log=log,
             newest_write=newest_write,
             step_seconds=metrics.step_seconds,
+            seen_write=seen_write,
             has_anything=bool(checkpoints or metrics.keys or log is not None),
         )
         verdict, reason = status.judge(evidence, now)
@@ -156,13 +185,14 @@ class RunReader:
             total_steps=total,
             step_seconds=metrics.step_seconds,
             eta_seconds=_eta(verdict, step, total, metrics.step_seconds),
-            updated_at=status.last_activity(newest_write, log.last_time if log is not None else None),
+            updated_at=status.last_activity(newest_write, log.last_time if log is not None else None, seen_write),
             checkpoints=checkpoints,
             metrics=metrics,
             main_metric=main_metric(facts.kind, metrics.keys),
             training_run_ids=self._ledger.training_run_ids,
             log_path=self._log.path if self._log is not None else None,
             problems=self._ledger.problems,
+            lineage=self._lineage,
         )
         return replace(run, spark=_spark(run), problems=problems.find(run, now=now, newest_write=newest_write))
 

@@ -22,7 +22,8 @@ class Evidence:
 
     `recorded_status` and `started_at` are run_metadata.json's; `final_info_at` is when the final info was written (its
     file time), None without one; `has_final_row` says that the newest training run ended with a `final` row in the
-    ledger; `newest_write` is the newest file time of metrics, log and ledger; `step_seconds` the median of one step.
+    ledger; `newest_write` is the newest file time of metrics, log and ledger; `step_seconds` the median of one step;
+    `seen_write` the newest write that happened before our own eyes.
     """
 
     has_anything: bool
@@ -33,6 +34,7 @@ class Evidence:
     log: LogFacts | None = None
     newest_write: float | None = None
     step_seconds: float | None = None
+    seen_write: float | None = None
 
 
 def judge(evidence: Evidence, now: float) -> tuple[Status, str]:
@@ -55,11 +57,16 @@ def running_window(step_seconds: float | None) -> float:
     return max(SHORTEST_WINDOW, STEPS_IN_WINDOW * (step_seconds or 0.0))
 
 
-def last_activity(newest_write: float | None, log_last_time: float | None) -> float | None:
+def last_activity(
+    newest_write: float | None, log_last_time: float | None, seen_write: float | None = None
+) -> float | None:
     """When the run last did something; None when nothing tells.
 
-    File times lie after a copy or a checkout: where the two disagree, the time in the log is the better witness.
+    File times lie after a copy or a checkout: where the two disagree, the time in the log is the better witness. But
+    what was seen to be written is no copy, whatever the trainer's clock says.
     """
+    if seen_write is not None:
+        return seen_write
     if newest_write is None or log_last_time is None:
         return newest_write if log_last_time is None else log_last_time
     if abs(newest_write - log_last_time) > _DISAGREEMENT:
@@ -93,7 +100,7 @@ def _final_info_counts(evidence: Evidence, log: LogFacts) -> bool:
 
 
 def _by_age(evidence: Evidence, log: LogFacts, now: float) -> tuple[Status, str]:
-    last = last_activity(evidence.newest_write, log.last_time)
+    last = last_activity(evidence.newest_write, log.last_time, evidence.seen_write)
     if last is not None and last > now + _DISAGREEMENT and evidence.newest_write is not None:
         last = evidence.newest_write  # the log's clock is in another time zone
     if last is None:
@@ -112,6 +119,8 @@ def _by_age(evidence: Evidence, log: LogFacts, now: float) -> tuple[Status, str]
 def _clocks(evidence: Evidence, log: LogFacts, last: float, now: float) -> str:
     """A word on file times and log times that disagree."""
     written, told = evidence.newest_write, log.last_time
+    if evidence.seen_write is not None:
+        return ""
     if written is None or told is None or abs(written - told) <= _DISAGREEMENT:
         return ""
     if last == written:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.dom import DOMNode
@@ -85,6 +86,11 @@ class Browser(App[None]):
         """From the library's thread; what comes before the screen is there, the screen takes as it mounts."""
         return self.is_running and self.post_message(message)
 
+    async def _on_key(self, event: events.Key) -> None:
+        """Keys typed right behind the `/` were sent to the list before the filter had the focus: they belong to it."""
+        if not self.browse.filter_takes(event):
+            await super()._on_key(event)
+
     def on_library_changed(self, _event: LibraryChanged) -> None:
         """Take what changed, at once when the screen is rested."""
         wait = self._rested_at - time.monotonic()
@@ -112,6 +118,10 @@ class Browser(App[None]):
         from stealthrl_tui.ui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.settings.keys))
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C: Textual's word for it names a key that is not ours."""
+        self.notify("q quits", markup=False)
 
     def action_next_theme(self) -> None:
         """Dark or light."""

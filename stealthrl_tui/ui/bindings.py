@@ -65,10 +65,22 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("export", "e", "export", "Export script", "Write the inference script", Where.CHECKPOINT),
     Command("export_other", "E", "export_other", "", "Choose the script's template and file", Where.CHECKPOINT),
+    Command(
+        "resume", "r", "resume", "Resume", "Resume: a run that goes on from this checkpoint's state", Where.CHECKPOINT
+    ),
+    Command("stop", "", "stop_run", "", "Stop this run, where a resume started it", Where.CHECKPOINT),
+    Command("test_load", "t", "test_load", "Test-load", "Load the sampler weights and sample", Where.CHECKPOINT),
+    Command("keep", "K", "keep", "Keep", "Keep on the server for ever, or until a day", Where.CHECKPOINT),
+    Command("publish", "p", "publish", "", "Publish, or no longer", Where.CHECKPOINT),
+    Command("delete", "D", "delete", "", "Delete from the server; asks for the word", Where.CHECKPOINT),
     Command("filter", "slash", "filter", "Filter", "Filter: words and status:running reward>0.6 age<2d", Where.RUNS),
     Command("sort", "s", "sort", "Sort", "Sort by the next column", Where.RUNS),
     Command("reverse", "S", "reverse", "", "Turn the order round", Where.RUNS),
-    Command("mark", "space", "mark", "Mark", "Mark the run, or take the mark away", Where.RUNS),
+    Command("mark", "space", "mark", "Mark", "Mark the run or the checkpoint, or take the mark away", Where.RUNS),
+    Command(
+        "prune", "P", "prune", "", "Prune: choose what the server keeps of the marked runs, or of this one", Where.RUNS
+    ),
+    Command("ask_server", "R", "ask_server", "", "Ask the server again what it still holds", Where.RUNS),
     Command("follow", "f", "follow", "Follow", "Stay on the newest run and its newest checkpoint", Where.RUNS),
     Command("back", "escape", "back", "", "Back; with a filter on, take it off", Where.DETAIL),
     Command("next_pane", "tab", "next_pane", "", "Next pane", Where.DETAIL),

@@ -1,4 +1,4 @@
-"""The layout as it was left: sort, tab, chosen metrics, smoothing, theme.
+"""The layout as it was left: sort, tab, chosen metrics, smoothing, theme; and the prompts of test-loads.
 
 The filter is not kept: one that hides everything is a bad thing to come back to.
 """
@@ -32,7 +32,8 @@ class Memory:
     """What is remembered from one start to the next.
 
     `metrics` is the chosen metric of each kind of run, `higher` the chosen direction of a metric (True: higher is
-    better). `smoothing` is the weight of the exponential moving average, 0 for none.
+    better). `smoothing` is the weight of the exponential moving average, 0 for none. `prompts` is what a test-load asks
+    instead of the usual, by kind of run.
     """
 
     sort: str = ""
@@ -42,6 +43,7 @@ class Memory:
     higher: dict[str, bool] = field(default_factory=dict)
     smoothing: float = 0.9
     theme: str = ""
+    prompts: dict[str, str] = field(default_factory=dict)
 
     def measure(self, run: Run) -> Measure:
         """The metric chosen for runs of this kind, where this one has it, else its own main metric."""
@@ -86,7 +88,7 @@ def _checked(found: dict[str, Any]) -> Memory:
             setattr(fresh, name, found[name])
     if isinstance(found.get("reverse"), bool):
         fresh.reverse = found["reverse"]
-    for name, kind in (("metrics", str), ("higher", bool)):
+    for name, kind in (("metrics", str), ("higher", bool), ("prompts", str)):
         value = found.get(name)
         if isinstance(value, dict):
             setattr(fresh, name, {key: item for key, item in value.items() if isinstance(item, kind)})

@@ -226,16 +226,20 @@ def _from_here(root: str) -> str:
     return root
 
 
-def nothing_found(roots: Sequence[tuple[str, bool]]) -> list[Pieces]:
-    """What an empty root says: what was looked for, where, and how to begin. `roots` are absolute, with 'exists'."""
+def nothing_found(roots: Sequence[tuple[str, bool]], trouble: str = "") -> list[Pieces]:
+    """What an empty root says: what was looked for, where, and how to begin. `roots` are absolute, with 'exists'.
+
+    `trouble` is what could not be read, in words.
+    """
     lines: list[Pieces] = [(("No runs yet", "text bold"),), (), (("Looked for", "dim"),)]
     lines.append(
         (("  checkpoints.jsonl, metrics.jsonl, config.json, training_config.json, run_metadata.json", "text"),)
     )
     lines += [(), (("In", "dim"),)]
     for root, exists in roots:
-        word: Piece = ("  nothing in it yet  ", "dim") if exists else ("  ! does not exist   ", "warning")
+        word: Piece = ("  no run in it yet  ", "dim") if exists else ("  ! does not exist  ", "warning")
         lines.append((word, (clean(root), "text")))
+    lines += [((f"  ! {clean(each)}", "warning"),) for each in trouble.split("; ") if each]
     lines += [(), (("To begin", "dim"),)]
     lines.append((("  stealthrl-tui PATH", "alive"), ("     the folder that your runs are in", "dim")))
     lines.append((("  stealthrl-tui demo", "alive"), ("     sample runs, one of them training", "dim")))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from stealthrl_tui.runs.choose import best_checkpoint, deltas, is_own, values
 from stealthrl_tui.runs.keys import label
 from stealthrl_tui.runs.model import Checkpoint, Reading, Run
-from stealthrl_tui.text import NONE, UNKNOWN, age, clean, number, signed
+from stealthrl_tui.text import NONE, UNKNOWN, age, clean, number, signed, size
+from stealthrl_tui.ui.known import LOUD_SECONDS, NOT_ASKED, Known, Save
 from stealthrl_tui.ui.presenter import Piece, Pieces, short
 
 # Rolling saves live two hours on the server (FORMATS.md, "The ledger").
@@ -54,16 +55,36 @@ def change_pieces(change: float | None, higher: bool | None) -> Pieces:
     return ((short(signed(change)), "alive" if better else "dim"),)
 
 
-def saved_text(checkpoint: Checkpoint, now: float) -> str:
-    """How long ago it was saved; `?` where nothing tells the time."""
+def saved_text(checkpoint: Checkpoint, now: float, save: Save | None = None) -> str:
+    """How long ago it was saved; with `°` where only the server tells the time, `?` where nothing does."""
+    if checkpoint.saved_at is None and save is not None and save.saved_at is not None:
+        return age(max(0.0, now - save.saved_at)) + "°"
     return UNKNOWN if checkpoint.saved_at is None else age(max(0.0, now - checkpoint.saved_at))
 
 
-def expires_pieces(run: Run, checkpoint: Checkpoint, now: float) -> Pieces:
-    """An estimate, marked ≈, from the configured time to live; `?` where the configuration or the time is unknown.
+def server_pieces(save: Save | None, unknown: str, now: float) -> Pieces:
+    """`✓ 84 MB` when all that was saved is on the server, `✗ gone` when nothing of it is; `?` and why nobody knows."""
+    if save is None or not save.halves:
+        return ((f"? {unknown}", "dim"),)
+    left = save.left(now)
+    if not left:
+        return (("✗ gone", "bad"),)
+    if len(left) < len(save.halves):
+        return (("! half gone", "warning"),)
+    sizes = [half.size_bytes for half in left]
+    known = sum(each for each in sizes if each is not None)
+    return ((f"✓ {size(known) if None not in sizes else 'there'}", "alive"),)
+
+
+def expires_pieces(run: Run, checkpoint: Checkpoint, now: float, save: Save | None = None) -> Pieces:
+    """When the first half of it goes, by the server, else an estimate, marked ≈, from the configured time to live.
+
+    `?` where the configuration or the time is unknown.
 
     The final save is left at `?`: whether it expires at all depends on the cookbook's version.
     """
+    if save is not None and save.halves:
+        return _expires_by_server(save, now)
     if checkpoint.superseded:
         return (("≈ gone", "dim"),)
     lives = _ROLLING_TTL if checkpoint.rolling else run.facts.ttl_seconds
@@ -71,6 +92,15 @@ def expires_pieces(run: Run, checkpoint: Checkpoint, now: float) -> Pieces:
         return ((UNKNOWN, "dim"),)
     left = checkpoint.saved_at + lives - now
     return (("≈ expired", "bad"),) if left <= 0 else ((f"≈ in {age(left)}", "warning" if left < 2 * 86400 else "dim"),)
+
+
+def _expires_by_server(save: Save, now: float) -> Pieces:
+    if not save.left(now):
+        return ((NONE, "dim"),)
+    end = save.expires_at(now)
+    if end is None:
+        return (("never", "dim"),)
+    return ((f"in {age(end - now)}", "warning bold" if end - now < LOUD_SECONDS else "dim"),)
 
 
 def save_pieces(run: Run, checkpoint: Checkpoint) -> Pieces:
@@ -97,14 +127,26 @@ class SaveRow:
     change: float | None
     best: bool
     higher: bool | None
+    save: Save | None = None
+    unknown: str = NOT_ASKED
 
 
-def save_rows(run: Run, key: str | None, higher: bool | None) -> list[SaveRow]:
+def save_rows(run: Run, key: str | None, higher: bool | None, known: Known | None = None) -> list[SaveRow]:
     """The saves of `run` measured by the metric `key`, the newest first; `higher` says which way is better."""
     readings = values(run, key) if key else {}
     changes = deltas(run, key) if key else {}
     best = best_checkpoint(run, key, higher) if key and higher is not None else None
+    known = known or Known()
     return [
-        SaveRow(run, each, readings.get(each.key), changes.get(each.key), each is best, higher)
+        SaveRow(
+            run,
+            each,
+            readings.get(each.key),
+            changes.get(each.key),
+            each is best,
+            higher,
+            known.save(each),
+            known.unknown,
+        )
         for each in reversed(run.checkpoints)
     ]

@@ -12,9 +12,11 @@ from stealthrl_tui.verbs.console import DONE, Refusal, note, say
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `export`."""
+    from stealthrl_tui.actions.export import TEMPLATES
+
     parser.add_argument("run", metavar="RUN", help="a run's name below the roots, or a path")
     uri.add_checkpoint(parser)
-    parser.add_argument("--template", metavar="T", help="sdk, async, chat, openai or stealthrl")
+    parser.add_argument("--template", metavar="T", choices=list(TEMPLATES), help=", ".join(TEMPLATES))
     parser.add_argument("--output", metavar="PATH", help="a file or a folder; inference.py in the run without it")
     parser.add_argument("--force", action="store_true", help="replace a file that is not an unchanged export")
     parser.add_argument("--print", action="store_true", help="say the script, write nothing")

@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `resume`."""
     parser.add_argument("run", metavar="RUN", help="a run's name below the roots, or a path")
     parser.add_argument(
-        "--checkpoint", metavar="NAME|last|best|final", help="which save; the last that has a state without it"
+        "--checkpoint",
+        metavar="NAME|URI|last|best|final",
+        help="which save, by its URI where others have its name; the last that has a state without it",
     )
     parser.add_argument("--name", metavar="NEW", help="the new run's name; a free one beside the original without it")
     parser.add_argument(
@@ -154,6 +156,8 @@ def _phase(teller: Teller, name: str, quiet: bool) -> Iterator[None]:
 
 
 def _plan_event(plan: Plan, run: Run) -> Event:
+    from stealthrl_tui.actions.resume.script import script
+
     return {
         "event": "plan",
         "way": str(plan.way),
@@ -171,6 +175,7 @@ def _plan_event(plan: Plan, run: Run) -> Event:
         "interpreter": plan.interpreter.path,
         "interpreter_why": plan.interpreter.why,
         "files": dict(plan.files),
+        "script": script(plan),
         "lost": list(plan.lost),
         "ready": plan.ready,
     }

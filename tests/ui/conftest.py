@@ -24,11 +24,15 @@ Open = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
 
 @pytest.fixture(autouse=True)
-def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The logs' naive times are read in one zone everywhere, and nothing of the user's terminal gets in."""
+def _plain_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The logs' naive times are read in one zone everywhere; nothing of the user's terminal or account gets in."""
     monkeypatch.setenv("TZ", "UTC")
     for name in ("NO_COLOR", "TEXTUAL_THEME", "TMUX", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("TINKER_API_KEY", "TINKER_BASE_URL", "TINKER_CREDENTIAL_CMD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home" / "state"))
     monkeypatch.setenv("PATH", "/nonexistent")
     time.tzset()
     yield

@@ -89,6 +89,8 @@ def test_of_one_name_the_newest_is_taken() -> None:
     found = run("r", first, second)
     assert choose_checkpoint(found, "000010") is second
     assert namesakes(found, "000010") == (first, second)
+    assert choose_checkpoint(found, first.state_uri) is first
+    assert choose_checkpoint(found, second.sampler_uri) is second
 
 
 def test_a_save_that_is_called_best_goes_before_the_word() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
+from stealthrl_tui.actions.atomic import write_text
 from stealthrl_tui.actions.resume import lineage
 from stealthrl_tui.actions.resume.value import Plan
 from stealthrl_tui.runs.lineage import NAME
@@ -24,6 +26,20 @@ def script(plan: Plan) -> str:
         plan.shell_line if plan.ready else f"echo {shlex.quote(f'to be completed, then started with: {plan.command}')}"
     )
     return "\n".join([*lines, last, ")"]) + "\n"
+
+
+def write_script(text: str, directory: str, name: str) -> Path:
+    """Put a script into the original run's directory, to be started with `sh`; its path. Raises OSError.
+
+    It is called after the new run, with a number where a file of that name is there.
+    """
+    stem = os.path.join(directory, f"resume-{name}")
+    path, number = f"{stem}.sh", 1
+    while os.path.lexists(path):
+        number += 1
+        path = f"{stem}-{number}.sh"
+    write_text(Path(path), text)
+    return Path(path)
 
 
 def _written(files: Mapping[str, str]) -> list[str]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
@@ -185,7 +185,7 @@ class BrowseScreen(PaneKeys):
             if not empty:
                 self.call_after_refresh(self.runs.focus)
         if empty:
-            self.query_one(EmptyRoot).show([(root, os.path.isdir(root)) for root in state.roots])
+            self.query_one(EmptyRoot).show([(root, os.path.isdir(root)) for root in state.roots], state.note)
 
     def _stay(self) -> None:
         self.runs.follow = False
@@ -245,6 +245,10 @@ class BrowseScreen(PaneKeys):
         """Type a filter."""
         self.remove_class("-inside")
         await self.query_one(FilterBar).open(self.roster.query_text)
+
+    def filter_takes(self, event: events.Key) -> bool:
+        """Whether a key that nothing else took is text for the filter that is being typed."""
+        return self.app.screen is self and self.query_one(FilterBar).insert(event)
 
     @on(FilterBar.Changed)
     def _filtered(self, event: FilterBar.Changed) -> None:

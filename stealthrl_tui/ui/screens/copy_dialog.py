@@ -12,7 +12,7 @@ from stealthrl_tui.runs.model import Checkpoint, Run
 from stealthrl_tui.text import clean
 from stealthrl_tui.ui.presenter import Pieces
 from stealthrl_tui.ui.saves import save_pieces
-from stealthrl_tui.ui.screens.dialog import Dialog, Panel, Words, keys_line
+from stealthrl_tui.ui.screens.dialog import Choices, Dialog, Panel, Words, keys_line
 from stealthrl_tui.ui.widgets.pieces import content
 
 _PREVIEW_LINES = 12
@@ -33,7 +33,7 @@ class CopyDialog(Dialog[Choice]):
     def compose(self) -> ComposeResult:
         with Panel():
             yield Words(self._title)
-            yield OptionList(*(Option(content((("  " + clean(each.title), "text"),))) for each in self._choices))
+            yield Choices(*(Option(content((("  " + clean(each.title), "text"),))) for each in self._choices))
             yield Words(id="preview")
             yield Words(keys_line(("Enter", "copy"), ("↑ ↓", "choose"), ("Esc", "cancel")))
 

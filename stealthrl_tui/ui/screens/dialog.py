@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widgets import OptionList, Static
 
 from stealthrl_tui.ui.bindings import Where, bindings
 from stealthrl_tui.ui.presenter import Piece, Pieces
@@ -39,6 +39,17 @@ class Panel(VerticalScroll, can_focus=False):
     Panel { width: 90%; max-width: 104; height: auto; max-height: 92%; background: $panel; border: solid $line;
         padding: 1 3; }
     """
+
+
+class Choices(OptionList):
+    """A list to choose from, with the keys that move in every list."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", show=False),
+        Binding("k", "cursor_up", show=False),
+        Binding("g", "first", show=False),
+        Binding("G", "last", show=False),
+    ]
 
 
 class Words(Static):

@@ -17,7 +17,7 @@ from stealthrl_tui.runs.model import Checkpoint, Run
 from stealthrl_tui.text import clean
 from stealthrl_tui.ui.presenter import Pieces
 from stealthrl_tui.ui.saves import save_pieces
-from stealthrl_tui.ui.screens.dialog import Dialog, Panel, Words, keys_line
+from stealthrl_tui.ui.screens.dialog import Choices, Dialog, Panel, Words, keys_line
 from stealthrl_tui.ui.widgets.pieces import content
 
 
@@ -58,7 +58,7 @@ class ExportDialog(Dialog[Path]):
         rows = (((f"  {name:<{width}}  ", "text"), (about, "dim")) for name, about in export.TEMPLATES.items())
         with Panel():
             yield Words(self._title, ((clean(self._checkpoint.sampler_uri or "no sampler weights"), "sampler"),))
-            yield OptionList(*(Option(content(row), id=name) for row, name in zip(rows, export.TEMPLATES, strict=True)))
+            yield Choices(*(Option(content(row), id=name) for row, name in zip(rows, export.TEMPLATES, strict=True)))
             yield Words((("File, or folder; empty for the run's own", "dim"),))
             yield Input(compact=True)
             yield Words(id="says")

@@ -12,7 +12,7 @@ from stealthrl_tui.runs.model import Run
 from stealthrl_tui.text import clean, number
 from stealthrl_tui.ui.memory import Measure
 from stealthrl_tui.ui.presenter import Pieces, metric_order
-from stealthrl_tui.ui.screens.dialog import Dialog, Panel, Words, keys_line
+from stealthrl_tui.ui.screens.dialog import Choices, Dialog, Panel, Words, keys_line
 from stealthrl_tui.ui.widgets.pieces import content
 
 
@@ -35,7 +35,7 @@ class MetricDialog(Dialog[Measure]):
         with Panel():
             yield Words((("Metric", "text bold"), ("  of ", "dim"), (clean(self._run.name), "text")))
             yield Input(placeholder="type to narrow", compact=True)
-            yield OptionList()
+            yield Choices()
             yield Words(id="direction")
             yield Words(())
             yield Words(keys_line(("Enter", "choose"), ("↑ ↓", "metric"), ("Tab", "direction"), ("Esc", "cancel")))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from stealthrl_tui.ui.feed import Feed
 from stealthrl_tui.ui.roster import Roster
-from stealthrl_tui.ui.screens.checkpoint_keys import CheckpointKeys
+from stealthrl_tui.ui.screens.resume_keys import ResumeKeys
+from stealthrl_tui.ui.screens.tinker_keys import TinkerKeys
 from stealthrl_tui.ui.widgets.run_list import RunList
 from stealthrl_tui.ui.widgets.status_line import StatusLine
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from stealthrl_tui.ui.widgets.metric_grid import MetricGrid
 
 
-class PaneKeys(CheckpointKeys):
+class PaneKeys(TinkerKeys, ResumeKeys):
     """Mixed into the browser, which has the list, the roster and the feed."""
 
     feed: Feed

@@ -14,6 +14,7 @@ from stealthrl_tui.ui.saves import (
     has_pieces,
     reading_pieces,
     saved_text,
+    server_pieces,
     step_pieces,
 )
 from stealthrl_tui.ui.widgets.columns import Column
@@ -21,7 +22,6 @@ from stealthrl_tui.ui.widgets.line_table import LineTable
 
 # Narrower terminals have no room for it.
 _SERVER_FROM = 100
-_SERVER: Column[SaveRow] = Column("server", "SERVER", lambda _row: (("? not asked", "dim"),), 11, 11, 10)
 
 
 class CheckpointTable(LineTable[SaveRow]):
@@ -32,7 +32,7 @@ class CheckpointTable(LineTable[SaveRow]):
         self._metric = "METRIC"
         self._server = True
         self._times: dict[str, tuple[str, Pieces]] = {}
-        super().__init__(self._make(), lambda row: row.checkpoint.key, empty="no checkpoint yet", id="saves")
+        super().__init__(self._make(), _key, markable=True, empty="no checkpoint yet", id="saves")
 
     def name_metric(self, name: str) -> None:
         """Put `name` over the metric column."""
@@ -52,7 +52,7 @@ class CheckpointTable(LineTable[SaveRow]):
 
     def _times_of(self, row: SaveRow) -> tuple[str, Pieces]:
         now = self._clock()
-        return saved_text(row.checkpoint, now), expires_pieces(row.run, row.checkpoint, now)
+        return saved_text(row.checkpoint, now, row.save), expires_pieces(row.run, row.checkpoint, now, row.save)
 
     def _make(self) -> list[Column[SaveRow]]:
         return [
@@ -63,7 +63,7 @@ class CheckpointTable(LineTable[SaveRow]):
             Column("change", "Δ", lambda row: change_pieces(row.change, row.higher), 7, 6, 60, align="right"),
             Column("saved", "SAVED", self._saved, 6, 6, 70, align="right"),
             Column("expires", "EXPIRES", self._expires, 9, 9, 50, align="right"),
-            *((_SERVER,) if self._server else ()),
+            *((Column("server", "SERVER", self._on_server, 11, 11, 10),) if self._server else ()),
         ]
 
     def on_resize(self) -> None:
@@ -76,11 +76,18 @@ class CheckpointTable(LineTable[SaveRow]):
 
     def _saved(self, row: SaveRow) -> Pieces:
         self._times[row.checkpoint.key] = self._times_of(row)
-        return ((saved_text(row.checkpoint, self._clock()), "dim"),)
+        return ((saved_text(row.checkpoint, self._clock(), row.save), "dim"),)
 
     def _expires(self, row: SaveRow) -> Pieces:
-        return expires_pieces(row.run, row.checkpoint, self._clock())
+        return expires_pieces(row.run, row.checkpoint, self._clock(), row.save)
+
+    def _on_server(self, row: SaveRow) -> Pieces:
+        return server_pieces(row.save, row.unknown, self._clock())
 
 
 def _metric(row: SaveRow) -> Pieces:
     return reading_pieces(row.checkpoint, row.reading, row.best)
+
+
+def _key(row: SaveRow) -> str:
+    return row.checkpoint.key

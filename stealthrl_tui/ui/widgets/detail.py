@@ -12,6 +12,7 @@ from textual.widget import Widget
 from stealthrl_tui.runs.keys import label
 from stealthrl_tui.runs.model import Checkpoint, Run
 from stealthrl_tui.text import clean
+from stealthrl_tui.ui.known import Known
 from stealthrl_tui.ui.memory import Memory
 from stealthrl_tui.ui.presenter import Pieces
 from stealthrl_tui.ui.widgets.run_header import RunHeader
@@ -31,9 +32,9 @@ class Detail(Vertical):
     Detail Tabs { margin: 1 0 0 0; }
     """
 
-    def __init__(self, memory: Memory, clock: Callable[[], float]) -> None:
+    def __init__(self, memory: Memory, clock: Callable[[], float], known: Known | None = None) -> None:
         super().__init__(id="detail")
-        self._memory, self._clock = memory, clock
+        self._memory, self._clock, self._known = memory, clock, known
         self._shown: Run | None = None
         self._timeline: Timeline | None = None
         self._furnishing = False
@@ -105,7 +106,7 @@ class Detail(Vertical):
         """Make the widgets when there is a run to show in them: the list is on the screen before."""
         from stealthrl_tui.ui.widgets.timeline import Timeline
 
-        timeline = Timeline(self._clock)
+        timeline = Timeline(self._clock, self._known)
         await self.mount(RunHeader(), Tabs(), timeline)
         self._timeline = timeline
         await self.open(self.tab)

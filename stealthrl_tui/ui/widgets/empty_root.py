@@ -19,12 +19,13 @@ class EmptyRoot(Widget):
     def __init__(self) -> None:
         super().__init__(id="empty")
         self._roots: tuple[tuple[str, bool], ...] = ()
+        self._trouble = ""
 
-    def show(self, roots: Sequence[tuple[str, bool]]) -> None:
-        """`roots` are absolute paths and whether each exists."""
-        if tuple(roots) != self._roots:
-            self._roots = tuple(roots)
+    def show(self, roots: Sequence[tuple[str, bool]], trouble: str = "") -> None:
+        """`roots` are absolute paths and whether each exists; `trouble` says what could not be read or watched."""
+        if (tuple(roots), trouble) != (self._roots, self._trouble):
+            self._roots, self._trouble = tuple(roots), trouble
             self.refresh()
 
     def render(self) -> Content:
-        return lines(nothing_found(self._roots))
+        return lines(nothing_found(self._roots, self._trouble))

@@ -107,6 +107,13 @@ class FilterBar(Horizontal):
             )
         self.query_one(Input).focus()
 
+    def insert(self, event: events.Key) -> bool:
+        """Take a printable key that went elsewhere while the input was being made; False when nothing is typed here."""
+        if not self.query_one(Badge).typing or not event.is_printable or event.character is None:
+            return False
+        self.query_one(Input).insert_text_at_cursor(event.character)
+        return True
+
     async def close(self) -> None:
         """Put the input away; the badge says what is on."""
         self.query_one(Badge).typing = False

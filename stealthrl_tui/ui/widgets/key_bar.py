@@ -7,11 +7,12 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from stealthrl_tui.ui.bindings import COMMANDS, display
+from stealthrl_tui.ui.bindings import COMMANDS, Where, display
 from stealthrl_tui.ui.presenter import Piece
 from stealthrl_tui.ui.widgets.pieces import content
 
 _ALWAYS = ("help", "quit")
+_OF_A_PANE = (Where.LOG, Where.METRICS, Where.CURVE)
 
 
 class KeyBar(Widget):
@@ -37,6 +38,9 @@ class KeyBar(Widget):
             if active.enabled and active.binding.id:
                 keys.setdefault(active.binding.id, active.binding.key)
         found = [each for each in COMMANDS if each.label and each.name in keys]
+        found.sort(
+            key=lambda each: each.where not in _OF_A_PANE
+        )  # what only works here goes before what works elsewhere
         pairs = tuple((display(keys[each.name]), each.label) for each in found)
         kept = sum(each.name in _ALWAYS for each in found)
         self._say(pairs, kept)

@@ -1,4 +1,4 @@
-"""Who the run is and how it is going: three lines over the tabs."""
+"""Who the run is and how it is going: three lines over the tabs, and a fourth where it has relatives."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from textual.content import Content
 from textual.widget import Widget
 
 from stealthrl_tui.runs.model import Run, Status
+from stealthrl_tui.ui.lineage import lineage_pieces, other_runs
 from stealthrl_tui.ui.presenter import Pieces, facts_pieces, plain, progress, title_pieces
 from stealthrl_tui.ui.widgets.pieces import lines
 
+_LINES = 3
+
 
 class RunHeader(Widget):
-    """Name, status and pace; model and settings; the progress bar. Redrawn only when a word of it changed."""
+    """Name, status and pace; model and settings; lineage; the progress bar. Redrawn only when a word of it changed."""
 
     DEFAULT_CSS = "RunHeader { height: 3; }"
 
@@ -24,7 +27,9 @@ class RunHeader(Widget):
     def show(self, run: Run | None, now: float) -> None:
         """Say what is known of `run` at `now`."""
         self._run, self._now = run, now
-        if self._rows() != self._drawn:
+        rows = self._rows()
+        if rows != self._drawn:
+            self.styles.height = max(_LINES, len(rows))
             self.refresh()
 
     def render(self) -> Content:
@@ -35,7 +40,9 @@ class RunHeader(Widget):
         run, width = self._run, self.content_size.width
         if run is None:
             return ()
-        return (title_pieces(run, self._now, width), facts_pieces(run, width), bar(run, width))
+        lineage = lineage_pieces(run, other_runs(self.screen), width)
+        rows = (title_pieces(run, self._now, width), facts_pieces(run, width), bar(run, width))
+        return (*rows[:2], lineage, *rows[2:]) if lineage else rows
 
 
 def bar(run: Run, width: int) -> Pieces:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from stealthrl_tui.runs.model import Run, Status
 from stealthrl_tui.text import UNKNOWN, duration, number
-from stealthrl_tui.ui.presenter import GLYPHS, Pieces, age_text, latest, name_pieces, step_text
+from stealthrl_tui.ui.lineage import listed_name
+from stealthrl_tui.ui.presenter import GLYPHS, Pieces, age_text, latest, step_text
 from stealthrl_tui.ui.widgets.columns import Column
 from stealthrl_tui.ui.widgets.line_table import LineTable
 from stealthrl_tui.ui.widgets.spark import spark
@@ -64,7 +65,7 @@ class RunList(LineTable[Run]):
         heading, sort, steps = self._layout_key
         return [
             Column("glyph", "", _status, 1, 1, 90, gap=1),
-            Column("name", "NAME", lambda run: name_pieces(run, _NAME), None, 14, 100, cut="start"),
+            Column("name", "NAME", lambda run: listed_name(run, _NAME), None, 14, 100, cut="start"),
             Column("step", "STEP", lambda run: ((step_text(run), "text"),), steps, steps, 60, align="right"),
             *_SORTED_BY.get(sort, ()),
             Column("metric", heading[:_SPARK], _course, _SPARK, _SPARK, 30, gap=1),

@@ -11,10 +11,12 @@ from textual.containers import Vertical
 from stealthrl_tui.runs.keys import label
 from stealthrl_tui.runs.model import Checkpoint, Run
 from stealthrl_tui.text import clean
+from stealthrl_tui.ui.known import Known
+from stealthrl_tui.ui.lineage import other_runs, parents_series
 from stealthrl_tui.ui.memory import Measure
-from stealthrl_tui.ui.presenter import problem_lines, problem_rows
+from stealthrl_tui.ui.presenter import Pieces, problem_lines, problem_rows
 from stealthrl_tui.ui.saves import save_rows
-from stealthrl_tui.ui.widgets.chart import Chart
+from stealthrl_tui.ui.widgets.chart import Chart, Curve
 from stealthrl_tui.ui.widgets.checkpoint_table import CheckpointTable
 from stealthrl_tui.ui.widgets.marks import marks_of
 from stealthrl_tui.ui.widgets.problems_line import ProblemsLine
@@ -34,11 +36,13 @@ class Timeline(Vertical):
     Timeline { height: 1fr; }
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], known: Known | None = None) -> None:
         super().__init__(id="timeline")
         self._clock = clock
+        self._known = known or Known()
         self._shown: Run | None = None
         self._problems: tuple[str, ...] = ()
+        self._notes: tuple[Pieces, ...] = ()
         self._measure = Measure(None, None)
         self._smoothing = 0.0
 
@@ -64,8 +68,10 @@ class Timeline(Vertical):
         self._shown, self._measure, self._smoothing = run, measure, smoothing
         table = self.table
         table.name_metric(label(measure.key) if measure.key else "metric")
-        rows = save_rows(run, measure.key, measure.higher)
+        rows = save_rows(run, measure.key, measure.higher, self._known)
         table.set_rows(rows)
+        if other:
+            table.set_marked(())
         if other and rows:
             table.select(rows[0].checkpoint.key)
         self._draw_curve()
@@ -100,6 +106,7 @@ class Timeline(Vertical):
         if run is None:
             return
         series = run.metrics.series(measure.key) if measure.key else None
+        before = parents_series(run, other_runs(self.screen), measure.key)
         title = clean(label(measure.key)) if measure.key else "no metric"
         self.query_one("#curve", Chart).show(
             series,
@@ -108,14 +115,17 @@ class Timeline(Vertical):
             cursor_key=self.table.cursor_key,
             smoothing=self._smoothing,
             unread=run.metrics.unread,
+            behind=() if before is None else (Curve(before, "dim"),),
         )
 
     def _say_problems(self) -> None:
         if self._shown is None:
             return
-        problems = problem_lines(self._shown, self.checkpoint)
-        self.query_one(ProblemsLine).show(problems)
-        self._problems = problems
+        checkpoint, now = self.checkpoint, self._clock()
+        warnings = self._known.warnings(self._shown, checkpoint, now)
+        self._problems = (*warnings, *problem_lines(self._shown, checkpoint))
+        self._notes = () if checkpoint is None else self._known.notes(checkpoint, now)
+        self.query_one(ProblemsLine).show(self._problems, self._notes)
         self._share()
 
     def _share(self) -> None:
@@ -123,7 +133,7 @@ class Timeline(Vertical):
         height = self.size.height
         if not height:
             return
-        wanted = len(problem_rows(self._problems, self.size.width))
+        wanted = len(problem_rows(self._problems, self.size.width)) + len(self._notes)
         said = min(wanted, 1 if height < _TALL else _PROBLEM_LINES)
         gap = 1 if said and height >= _TALL else 0
         chart = max(_CHART_LEAST, min(_CHART_MOST, round(height * _CHART_SHARE)))

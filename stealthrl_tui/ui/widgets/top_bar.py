@@ -28,6 +28,7 @@ class TopFacts:
     watching: str = "off"
     badge: str = ""
     service: Pieces = (("○ tinker ", "dim"), ("not asked", "dim"))
+    service_short: Pieces = (("○ tinker", "dim"),)
 
 
 class TopBar(Widget):
@@ -46,16 +47,17 @@ class TopBar(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        """The line at the present width: service and feed give way first, then the root, the counts' words last."""
+        """The line at the present width: the feed and the service's reason give way first, the counts' words last."""
         facts, width = self._facts, self.content_size.width
         feed = self._feed()
         title: Pieces = (("stealthrl", "text bold"),)
         badge: Pieces = ((f"  {clean(facts.badge)}", "best"),) if facts.badge else ()
-        must = feed if facts.watching.startswith("polling") else ()
+        short = facts.service_short
+        must = (*feed, _GAP, *short) if facts.watching.startswith("polling") else short
         counts = _spaced(facts.counts)
         if length((*title, *badge, *counts, *must)) + 2 > width:
             counts = _spaced(tuple((text.rsplit(" ", 1)[0], role) for text, role in facts.counts))
-        for right in ((*feed, _GAP, *facts.service), feed, must):
+        for right in ((*feed, _GAP, *facts.service), facts.service, (*feed, _GAP, *short), must):
             room = width - length((*title, *badge, *counts, *right)) - 4
             if room >= _ROOT_LEAST or right is must:
                 break
