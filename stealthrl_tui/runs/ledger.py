@@ -30,7 +30,8 @@ class LedgerReader:
     """
 
     __slots__ = (
-        "_alone", "_checkpoints", "_files", "_final", "_generations", "_given", "_info", "_joined", "_known", "_saves", "_seen",
+        "_alone", "_checkpoints", "_files", "_final", "_generations", "_given", "_info", "_joined", "_known", "_saves",
+        "_seen",
         "_superseded", "_taken", "training_run_ids",
     )  # fmt: skip
 

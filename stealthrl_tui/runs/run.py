@@ -70,8 +70,8 @@ class RunReader:
     """
 
     __slots__ = (
-        "_columns", "_facts", "_found", "_ledger", "_lineage", "_log", "_metrics", "_metrics_path", "_resumed", "_since",
-        "depth",
+        "_columns", "_facts", "_found", "_ledger", "_lineage", "_log", "_metrics", "_metrics_path", "_resumed",
+        "_since", "depth",
     )  # fmt: skip
 
     def __init__(self, found: Found, since: float = math.inf) -> None:

@@ -88,8 +88,8 @@ class Browser(App[None]):
 
     async def _on_key(self, event: events.Key) -> None:
         """Keys typed right behind the `/` were sent to the list before the filter had the focus: they belong to it."""
-        if not self.browse.filter_takes(event):
-            await super()._on_key(event)
+        if self.browse.filter_takes(event):
+            event.prevent_default()  # Textual's own handler, which would look for a binding
 
     def on_library_changed(self, _event: LibraryChanged) -> None:
         """Take what changed, at once when the screen is rested."""
