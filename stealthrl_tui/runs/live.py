@@ -180,10 +180,15 @@ class LiveLibrary:
             self._wake.notify()
 
     def _publish(self, runs: Iterable[Run], removed: Sequence[str] = ()) -> None:
+        news = tuple(runs)
+        self._mailbox.put(news, removed)
         for path in removed:
-            self._unread.pop(path, None)
             self._full.pop(path, None)
-        self._mailbox.put(runs, removed)
+        reading = bool(self._unread)
+        for path in (*removed, *(run.path for run in news if run.depth > Depth.LISTED)):
+            self._unread.pop(path, None)
+        if reading and not self._unread:
+            self._mailbox.put(())  # whoever took the last run saw a state in which it was still to come
 
     def _list(self, found: Iterable[Run]) -> None:
         batch: list[Run] = []
@@ -219,7 +224,6 @@ class LiveLibrary:
         """Read what was added to one run; the run whose huge file is just being read gets there by itself."""
         if self._reading is not None and self._reading[0] == path:
             return
-        self._unread.pop(path, None)
         self._publish(self._library.pieces(path, Depth.SUMMARY))
 
     def _bring_wanted(self) -> bool:
@@ -247,7 +251,6 @@ class LiveLibrary:
             self._reading = None
             self._keep_full(path)
             return True
-        self._unread.pop(path, None)
         self._publish((run,))
         if run.metrics.unread:
             time.sleep(BREATH_SECONDS)
@@ -269,9 +272,10 @@ class LiveLibrary:
         end = time.monotonic() + TURN_SECONDS
         read: list[Run] = []
         for path in [path for path in self._visible if path in self._unread] or list(self._unread):
-            del self._unread[path]
             run = self._library.read(path, Depth.SUMMARY)
-            if run is not None:
+            if run is None:
+                del self._unread[path]
+            else:
                 read.append(run)
             if self._hints or time.monotonic() > end:
                 break

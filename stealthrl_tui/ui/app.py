@@ -105,11 +105,7 @@ class Browser(App[None]):
         if not (self.browse.is_mounted and self.browse.is_running):
             return  # as it mounts, the screen takes what is there
         begun = time.monotonic()
-        changes = self.feed.take()
-        if changes:
-            self.browse.take(changes)
-        else:
-            self.browse.say_state()
+        self.browse.take(self.feed.take())
         ended = time.monotonic()
         self._rested_at = ended + _REST_FACTOR * (ended - begun)
 

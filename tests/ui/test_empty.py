@@ -21,7 +21,7 @@ async def test_it_says_what_was_looked_for_where_and_how_to_begin(
         flat = text.replace("\n", " ")
         assert "checkpoints.jsonl" in flat
         assert str(there) in flat
-        assert "nothing in it yet" in flat
+        assert "no run in it yet" in flat
         assert "does not exist" in flat
         assert "stealthrl-tui demo" in flat
         assert "stealthrl-tui PATH" in flat

@@ -163,8 +163,8 @@ def test_the_checkpoints_own_problem_comes_first() -> None:
 
 def test_an_empty_root_says_where_it_looked_and_how_to_begin() -> None:
     text = "\n".join(plain(line) for line in presenter.nothing_found([("/a/b", True), ("/c", False)]))
-    assert "nothing in it yet  /a/b" in text
-    assert "! does not exist   /c" in text
+    assert "no run in it yet  /a/b" in text
+    assert "! does not exist  /c" in text
     assert "stealthrl-tui demo" in text
     assert "checkpoints.jsonl" in text
 
