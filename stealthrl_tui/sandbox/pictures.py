@@ -102,7 +102,7 @@ async def _draw(picture: Picture, root: Path, now: float) -> str:
     from stealthrl_tui.settings import Settings
     from stealthrl_tui.ui.app import Browser
 
-    app = Browser([str(root)], Settings(path=Path(os.devnull)), badge="demo", clock=lambda: now)
+    app = Browser([str(root)], Settings(path=Path(os.devnull), server_ask=False), badge="demo", clock=lambda: now)
     app.animation_level = "none"
     async with app.run_test(size=(picture.columns, picture.rows)) as pilot:
         await _rest(app, pilot)
