@@ -34,7 +34,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def browser(root: str) -> Browser:
-    return Browser([root], Settings(Path("settings.toml")), clock=lambda: NOW)
+    return Browser([root], Settings(Path("settings.toml"), server_ask=False), clock=lambda: NOW)
 
 
 async def ready(pilot: Pilot[None]) -> None:

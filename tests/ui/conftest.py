@@ -59,7 +59,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Nothing chosen."""
-    return Settings(tmp_path / "settings.toml")
+    return Settings(tmp_path / "settings.toml", server_ask=False)
 
 
 @pytest.fixture
