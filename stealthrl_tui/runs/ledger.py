@@ -30,8 +30,7 @@ class LedgerReader:
     """
 
     __slots__ = (
-        "_alone", "_checkpoints", "_files", "_final", "_generations", "_given", "_info", "_joined", "_known", "_saves",
-        "_seen",
+        "_alone", "_checkpoints", "_files", "_final", "_given", "_info", "_joined", "_known", "_saves", "_seen",
         "_superseded", "_taken", "training_run_ids",
     )  # fmt: skip
 
@@ -40,7 +39,6 @@ class LedgerReader:
         self._info = _InfoFile(os.path.join(directory, FINAL_INFO))
         self._known: set[str] | None = None
         self._seen: dict[str, float] = {}
-        self._generations: tuple[int, ...] = ()
         self._joined = Saves()
         self._alone = -1  # which generation of the first ledger `_joined` is all made of
         self._taken = 0
@@ -61,9 +59,8 @@ class LedgerReader:
         if self._known is not None and not any(changed):
             return False
         keys = {key for save in self._join() for key in save.keys}
-        generations = tuple(file.generation for file in self._files)
-        if self._known is None or generations != self._generations:
-            self._known, self._seen, self._generations = set(), {}, generations
+        if self._known is None:
+            self._known = set()
         else:
             self._seen |= dict.fromkeys(keys - self._known, now)
         self._known |= keys

@@ -41,7 +41,7 @@ def test_a_walk_that_dies_is_done_again_here(tmp_path: Path) -> None:
     make_run(tmp_path / "a")
     listing = Listing([str(tmp_path)])
     os.kill(listing._child, signal.SIGKILL)
-    assert names(listing) == ["a"]
+    assert set(names(listing)) == {"a"}  # what it had handed over comes again
 
 
 def test_without_a_process_it_walks_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
