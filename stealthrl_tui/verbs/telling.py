@@ -71,6 +71,11 @@ class Teller:
         stream.flush()
         return sys.stdin.readline()
 
+    @property
+    def parted(self) -> bool:
+        """Whether the SDK was let in: `part_streams` goes before it."""
+        return self._out is not None
+
     def part_streams(self) -> None:
         """Keep what the SDK says out of the answer; from here on Ctrl-C ends the process at once."""
         from stealthrl_tui.service.events import part_streams
@@ -120,9 +125,9 @@ def run_telling(arguments: argparse.Namespace, words: Words, work: Callable[[Tel
     except ServiceError as failure:
         teller.tell(failure.event())
     except BrokenPipeError:
-        if "tinker" not in sys.modules:
+        if not teller.parted:
             raise
         os._exit(FAILED)
-    if "tinker" in sys.modules:
+    if teller.parted:
         os._exit(teller.status)
     return teller.status
