@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from textual.pilot import Pilot
 
 from stealthrl_tui.settings import Settings
 from stealthrl_tui.ui.app import Browser
-from tests.ui.conftest import NOW, SAMPLES, app_of, read, until
+from tests.ui.conftest import NOW, app_of, read, stealthrl_samples, until
 
 Compare = Any
 
@@ -26,7 +25,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in ("NO_COLOR", "TEXTUAL_THEME", "TINKER_API_KEY", "TINKER_BASE_URL", "TINKER_CREDENTIAL_CMD"):
         monkeypatch.delenv(name, raising=False)
     time.tzset()
-    shutil.copytree(SAMPLES / "stealthrl", tmp_path / "runs")
+    stealthrl_samples(tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     yield "runs"
     monkeypatch.undo()

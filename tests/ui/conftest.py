@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 from stealthrl_tui.runs.model import Depth
 from stealthrl_tui.settings import Settings
 from stealthrl_tui.ui.app import Browser
+from stealthrl_tui.ui.screens.dialog import Words
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 # A day after the samples were written: 2026-11-24 18:00 UTC.
@@ -46,14 +47,18 @@ def set_times(folder: Path, when: float) -> None:
         os.utime(path, (when, when))
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """The StealthRL samples, each an hour older than the one before in the alphabet."""
-    runs = tmp_path / "runs"
+def stealthrl_samples(runs: Path) -> Path:
+    """The StealthRL samples as the folder `runs`, with times of their own: a checkout's say when it was made."""
     shutil.copytree(SAMPLES / "stealthrl", runs)
     for hours, run in enumerate(sorted(runs.iterdir())):
         set_times(run, NOW - 3600.0 * (hours + 1))
     return runs
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The StealthRL samples, each an hour older than the one before in the alphabet."""
+    return stealthrl_samples(tmp_path / "runs")
 
 
 @pytest.fixture
@@ -118,6 +123,16 @@ def lines(pilot: Pilot[None]) -> list[str]:
 def screen_text(pilot: Pilot[None]) -> str:
     """What is on the screen."""
     return "\n".join(lines(pilot))
+
+
+def unbroken(pilot: Pilot[None]) -> str:
+    """What is on the screen, its lines one after another: where a long path breaks depends on the test's folder."""
+    return "".join(line.strip() for line in lines(pilot))
+
+
+def words(pilot: Pilot[None], selector: str) -> str:
+    """What a part of the dialog says, however the screen breaks it."""
+    return str(pilot.app.screen.query_one(selector, Words).content)
 
 
 async def press_until(pilot: Pilot[None], *keys: str, shows: str) -> None:

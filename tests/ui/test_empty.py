@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ui.conftest import SAMPLES, Open, app_of, lines, screen_text, until
+from tests.ui.conftest import SAMPLES, Open, app_of, lines, screen_text, unbroken, until
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])
@@ -20,7 +20,7 @@ async def test_it_says_what_was_looked_for_where_and_how_to_begin(
         text = screen_text(pilot)
         flat = text.replace("\n", " ")
         assert "checkpoints.jsonl" in flat
-        assert str(there) in flat
+        assert str(there) in unbroken(pilot)
         assert "no run in it yet" in flat
         assert "does not exist" in flat
         assert "stealthrl-tui demo" in flat

@@ -15,7 +15,7 @@ from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
 from stealthrl_tui.settings import state_dir
 from stealthrl_tui.ui.presenter import plain
 from stealthrl_tui.ui.screens.test_load_dialog import TestLoadDialog, _quoted
-from tests.ui.conftest import app_of, press_until, screen_text, until
+from tests.ui.conftest import app_of, press_until, screen_text, until, words
 from tests.ui.served import RUN, browsing, hold, use
 from tests.ui.test_server_ui import await_end
 
@@ -42,11 +42,11 @@ async def test_it_loads_samples_and_is_remembered(sandbox: Sandbox, root: Path, 
         await press_until(pilot, "t", shows="not tested yet")
         assert uri in screen_text(pilot)
         assert "Please paraphrase" in screen_text(pilot)
-        assert "--checkpoint 000015" in screen_text(pilot)
-        assert "--prompt" not in screen_text(pilot)
+        assert words(pilot, "#command") == f"$ stealthrl-tui test-load {root / RUN} --checkpoint 000015"
         await pilot.press("tab")
         pilot.app.screen.query_one(TextArea).text = "What is the sea?"
-        await press_until(pilot, "tab", shows="--prompt 'What is the sea?'")
+        await pilot.press("tab")
+        await until(pilot, lambda: words(pilot, "#command").endswith("--prompt 'What is the sea?'"))
         await press_until(pilot, "enter", shows="it loads and answers")
         text = screen_text(pilot)
         for phase in ("connect", "load", "tokenizer", "sample"):
