@@ -97,10 +97,8 @@ class Search:
             return None
 
     def _worth_a_look(self, entry: os.DirEntry[str]) -> bool:
-        if entry.name in _OWN_FOLDERS or entry.name.startswith(_OWN_PREFIXES):
-            return False
         try:
-            if not entry.is_dir():
+            if not entry.is_dir() or is_own_folder(entry.name):
                 return False
             if not entry.is_symlink():
                 return True

@@ -13,12 +13,13 @@ import os
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stealthrl_tui.runs.discovery import Found
 
 _BATCH = 500
+_LENGTH_BYTES = 4
 
 # A Found, as plain values.
 Row = tuple[str, str, str, float | None]
@@ -54,11 +55,14 @@ class Listing:
         threading.Thread(target=self._receive, args=(reading,), name="listing", daemon=True).start()
 
     def batches(self) -> Iterator[list[Found]]:
-        """The runs as the walk finds them; a walk that broke off is done again here, from the start."""
+        """The runs as the walk finds them, of those it has found already the newest first.
+
+        A walk that broke off is done again here, from the start.
+        """
         from stealthrl_tui.runs.discovery import Found, Search
 
         if self._child:
-            while (rows := self._batches.get()) is not None:
+            while rows := self._waiting():
                 yield [Found(*row) for row in rows]
             if os.waitpid(self._child, 0)[1] == 0:
                 return
@@ -66,12 +70,25 @@ class Listing:
         yield list(search.find())
         self.unreadable = tuple(search.unreadable)
 
+    def _waiting(self) -> list[Row]:
+        """All rows that have come since the last call, at least one; empty at the end of the walk."""
+        found: list[Row] = []
+        while not (found and self._batches.empty()):
+            rows = self._batches.get()
+            if rows is None:
+                if found:
+                    self._batches.put(None)  # for the next call
+                break
+            found += rows
+        found.sort(key=lambda row: row[3] or 0.0, reverse=True)
+        return found
+
     def _receive(self, reading: int) -> None:
         try:
             with open(reading, "rb") as pipe:
-                while rows := marshal.load(pipe):
+                while rows := _read(pipe):
                     self._batches.put(rows)
-                self.unreadable = tuple(marshal.load(pipe))
+                self.unreadable = tuple(_read(pipe))
         except (EOFError, ValueError, TypeError):
             self.unreadable = ()  # it died: its exit status says so
         finally:
@@ -95,7 +112,18 @@ def _walk(roots: Sequence[str], pipe: IO[bytes]) -> None:
     search = Search(roots)
     rows = ((found.path, found.name, found.root, found.updated_at) for found in search.find())
     while batch := list(itertools.islice(rows, _BATCH)):
-        marshal.dump(batch, pipe)
-        pipe.flush()
-    marshal.dump([], pipe)
-    marshal.dump(search.unreadable, pipe)
+        _write(pipe, batch)
+    _write(pipe, [])
+    _write(pipe, search.unreadable)
+
+
+def _write(pipe: IO[bytes], values: list[Any]) -> None:
+    data = marshal.dumps(values)
+    pipe.write(len(data).to_bytes(_LENGTH_BYTES))
+    pipe.write(data)
+    pipe.flush()
+
+
+def _read(pipe: IO[bytes]) -> list[Any]:
+    # Not marshal.load: that asks the pipe for every single value, and keeps the interpreter from the first paint.
+    return list(marshal.loads(pipe.read(int.from_bytes(pipe.read(_LENGTH_BYTES)))))

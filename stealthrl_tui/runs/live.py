@@ -24,8 +24,8 @@ FULL_RUNS = 4
 TURN_SECONDS = 0.02
 BREATH_SECONDS = 0.002
 LISTING_BATCH = 500
-# How long the first list may take to be painted before reading begins all the same.
-FIRST_PAINT_SECONDS = 0.2
+# How long the first list may take to be painted before the work goes on all the same: beside it, it takes its time.
+FIRST_PAINT_SECONDS = 0.3
 # With nothing to show there is someone waiting for the first run.
 EMPTY_PAUSE = 0.5
 TROUBLE_PAUSE = 1.0
@@ -72,7 +72,8 @@ class LiveLibrary:
         self._unread: dict[str, None] = {}
         self._full: OrderedDict[str, None] = OrderedDict()
         self._reading: tuple[str, Iterator[Run]] | None = None
-        self._discovered = self._looked = False
+        self._discovered = False
+        self._painted = threading.Event()
         self._trouble = ""
         self._rescan = Rescan()
         self._watcher = Watcher(self._library.roots, self._hint)
@@ -90,12 +91,16 @@ class LiveLibrary:
         with self._wake:
             self._stopping = True
             self._wake.notify()
+        self._painted.set()
         self._watcher.stop()
+
+    def painted(self) -> None:
+        """Say that the first runs are on the screen; until then (but not for long) nothing else is done beside it."""
+        self._painted.set()
 
     def look_at(self, visible: Sequence[str], selected: str | None) -> None:
         """Say which runs are on the screen: they are read before all others, the selected one in full."""
         with self._wake:
-            self._looked = True
             self._visible = tuple(visible)
             self._selected = selected
             self._wake.notify()
@@ -137,8 +142,7 @@ class LiveLibrary:
         self._listing = None
         self._discovered = True
         self._publish(())
-        with self._wake:  # the list is painted first: reading beside it would take its processor time
-            self._wake.wait_for(lambda: self._looked or self._stopping, FIRST_PAINT_SECONDS)
+        self._painted.wait(FIRST_PAINT_SECONDS)
         self._watcher.start()
         self._rescan.watch_begins()
         while not self._stopping:
@@ -198,6 +202,7 @@ class LiveLibrary:
             if len(batch) >= LISTING_BATCH:
                 self._publish(batch)
                 batch = []
+                self._painted.wait(FIRST_PAINT_SECONDS)
             if self._stopping:
                 return
         if batch:

@@ -58,6 +58,9 @@ class Browser(App[None]):
         self._layout_file = layout
         self.memory = memories.Memory() if layout is None else memories.load(layout)
         self._obey_settings()
+        for theme in THEMES:  # before the first paint: another theme later means parsing all styles again
+            self.register_theme(theme)
+        self.theme = self.memory.theme if self.memory.theme in (DARK.name, LIGHT.name) else DARK.name
         self.feed = Feed(roots, self._post_when_running, clock, listing)
         self.browse = BrowseScreen(self.feed, self.memory, clock, badge=badge or "", template=settings.template)
         self.browse.settings = settings
@@ -73,10 +76,7 @@ class Browser(App[None]):
         return variable_defaults(self.current_theme.dark)
 
     def on_mount(self) -> None:
-        """Dress, say what the settings got wrong, begin to look at the disk."""
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = self.memory.theme if self.memory.theme in (DARK.name, LIGHT.name) else DARK.name
+        """Say what the settings got wrong."""
         self.set_keymap(keymap(self.settings.keys))
         problems = [f"no command is called {clean(name)}" for name in unknown_names(self.settings.keys)]
         for problem in (*self.settings.problems, *problems):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
 def open_browser(roots: Sequence[str], badge: str | None = None) -> int:
     """Browse `roots` until the user quits. Raises Refusal where there is no terminal to draw on."""
     require_terminal()
+    gc.disable()  # a collection would look through all that is imported; the browser allows it after its first paint
     listing = Listing(roots)  # walks in a process of its own while the imports below take their time
     from stealthrl_tui.settings import load
     from stealthrl_tui.ui.app import browse

@@ -23,12 +23,15 @@ def test_it_finds_what_the_walk_here_finds() -> None:
     assert listing.unreadable == ()
 
 
-def test_many_runs_come_in_batches(tmp_path: Path) -> None:
+def test_of_many_runs_the_newest_that_were_found_come_first(tmp_path: Path) -> None:
     for index in range(1100):
         (tmp_path / f"run_{index}").mkdir()
         (tmp_path / f"run_{index}" / "checkpoints.jsonl").touch()
-    listing = Listing([str(tmp_path)])
-    assert [len(batch) for batch in listing.batches()] == [500, 500, 100]
+        os.utime(tmp_path / f"run_{index}" / "checkpoints.jsonl", (index, index))
+    batches = list(Listing([str(tmp_path)]).batches())
+    assert sorted(found.updated_at or 0.0 for batch in batches for found in batch) == [float(n) for n in range(1100)]
+    for batch in batches:
+        assert batch == sorted(batch, key=lambda found: found.updated_at or 0.0, reverse=True)
 
 
 def test_names_of_any_bytes_come_through(tmp_path: Path) -> None:

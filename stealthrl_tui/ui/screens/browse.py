@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from typing import ClassVar
@@ -92,6 +93,15 @@ class BrowseScreen(PaneKeys):
         self.feed.start()
         self.set_interval(1.0, self.tick)
         self.take(self.feed.take())
+        self.call_after_refresh(self._painted)
+
+    def _painted(self) -> None:
+        """The list is on the screen: what had to wait for that may go on."""
+        self.feed.painted()
+        self.settle()
+        if not gc.isenabled():
+            gc.freeze()  # what the start has made stays
+            gc.enable()
 
     # What is where
 

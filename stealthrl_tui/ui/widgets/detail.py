@@ -61,7 +61,7 @@ class Detail(Vertical):
         if self._timeline is None:
             if run is not None and not self._furnishing:
                 self._furnishing = True
-                self.call_later(self._furnish)
+                self.call_after_refresh(self._furnish)
             return
         self.query_one(RunHeader).show(run, self._clock())
         if run is None:
