@@ -74,5 +74,29 @@ def _ellipsed(text: str, width: int, side: Cut) -> str:
 
 
 def segments(pieces: Iterable[Piece], style: Callable[[str], Style]) -> list[Segment]:
-    """`pieces` as Rich segments, with `style` giving the style of a role."""
-    return [Segment(text, style(role)) for text, role in pieces if text]
+    """`pieces` as Rich segments, with `style` giving the style of a role.
+
+    Neighbours that look the same, and blanks beside anything, are one segment: every segment costs the terminal (and
+    the ssh before it) 30 bytes of colours.
+    """
+    joined: list[Piece] = []
+    for text, role in pieces:
+        if not text:
+            continue
+        before, role_before = joined[-1] if joined else ("", "")
+        if before and (role == role_before or (_blank(text, role) and _plain(role_before))):
+            joined[-1] = (before + text, role_before)
+        elif before and _blank(before, role_before) and _plain(role):
+            joined[-1] = (before + text, role)
+        else:
+            joined.append((text, role))
+    return [Segment(text, style(role)) for text, role in joined]
+
+
+def _blank(text: str, role: str) -> bool:
+    return text.isspace() and _plain(role)
+
+
+def _plain(role: str) -> bool:
+    """Whether a blank in this role shows nothing."""
+    return "underline" not in role and "reverse" not in role
