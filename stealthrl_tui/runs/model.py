@@ -175,7 +175,7 @@ class Run:
 
     `name` is its path below its root (its own name when the root is the run); `path` is absolute. `step` is how many
     training steps are done, `total_steps` how many there will be, `step_seconds` the recent median of one.
-    `spark` is the main metric thinned to at most 24 values, oldest first. `log_path` is the run's log, None without.
+    `spark` is the main metric thinned to at most 8 values, oldest first. `log_path` is the run's log, None without.
     `lineage` is the run's newest resume, None where it was never resumed.
     """
 

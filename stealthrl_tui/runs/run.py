@@ -31,7 +31,7 @@ from stealthrl_tui.runs.model import Checkpoint, Depth, Metrics, Run, Status
 if TYPE_CHECKING:
     from stealthrl_tui.runs.lineage import Lineage
 
-SPARK_POINTS = 24
+SPARK_POINTS = 8
 # Small enough that the screen gets its turn between two pieces of a huge file.
 PIECE_BYTES = 4 << 20
 

@@ -7,6 +7,7 @@ import stat
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from stealthrl_tui.runs import keys as names
 from stealthrl_tui.runs import rows
@@ -187,7 +188,13 @@ def _keys(found: Sequence[rows.Row | None], latest: Iterable[str]) -> tuple[str,
         merged |= row or {}
     merged.pop("step", None)
     known = set(latest)
-    return tuple(key for key, value in merged.items() if key in known or rows.number(value) is not None)
+    return _shared(tuple(key for key, value in merged.items() if key in known or rows.number(value) is not None))
+
+
+@lru_cache(maxsize=64)
+def _shared(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """`keys` as another run of the same kind has them already: thousands of runs log the same forty."""
+    return keys
 
 
 def _steps(found: Sequence[rows.Row | None], numbers: Sequence[int] | None) -> Sequence[int | None]:
