@@ -1,6 +1,6 @@
 """`python -m stealthrl_tui` is the `stealthrl-tui` command."""
 
-from stealthrl_tui.cli import main
+from stealthrl_tui.cli import program
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    program()
