@@ -149,11 +149,11 @@ def values(run: Run, key: str) -> dict[str, Reading]:
 
 
 def is_own(checkpoint: Checkpoint, reading: Reading) -> bool:
-    """Whether a reading is of the checkpoint's own weights, or of those one step before.
+    """Whether a reading is of the checkpoint's own row.
 
-    The row of a step is measured before the step's update, and the last save of a run has no row of its own.
+    That is the row of its step; where the file has none, as for the final save of a run, the row of the step before.
     """
-    return checkpoint.step is not None and reading.step >= checkpoint.step - 1
+    return checkpoint.step is not None and checkpoint.step - reading.step <= (0 if reading.skipped else 1)
 
 
 def deltas(run: Run, key: str) -> dict[str, float]:
@@ -180,8 +180,8 @@ def best_checkpoint(
 ) -> Checkpoint | None:
     """The checkpoint with the best value of `key`; of equals the newest. None where none can be told.
 
-    Defaults: the run's main metric, and the direction that `keys.higher_is_better` knows for it. Only a value measured
-    at the checkpoint's own step or the one before counts (`is_own`), and a replaced rolling save is no candidate.
+    Defaults: the run's main metric, and the direction that `keys.higher_is_better` knows for it. Only a value of the
+    checkpoint's own row counts (`is_own`), and a replaced rolling save is no candidate.
     """
     key = key or run.main_metric
     if key is None:

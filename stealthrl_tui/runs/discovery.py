@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -142,14 +143,21 @@ def _is_run(path: str, entries: dict[str, os.DirEntry[str]]) -> bool:
 def _tells_of_tinker(path: str, name: str) -> bool:
     if os.path.isdir(path):  # very old runs: metrics.jsonl is a folder
         path = os.path.join(path, METRICS)
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_PROBE_BYTES)
-    except OSError:
-        return False
+    head = _head(path)
     if name == CONFIG:
         return sum(word in head for word in _CONFIG_WORDS) >= 2
     return any(_is_metrics_row(line) for line in head.split(b"\n", 5)[:5])
+
+
+def _head(path: str) -> bytes:
+    """The first bytes of a regular file; none of anything else: a pipe would be waited for without end."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return b""
+        with open(path, "rb") as file:
+            return file.read(_PROBE_BYTES)
+    except OSError:
+        return b""
 
 
 def _is_metrics_row(line: bytes) -> bool:

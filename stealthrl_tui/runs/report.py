@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stealthrl_tui.runs.choose import best_checkpoint, is_own
@@ -52,8 +52,7 @@ def run_json(
 
 
 def checkpoint_json(run: Run, checkpoint: Checkpoint, *, best: bool) -> dict[str, Any]:
-    """One checkpoint, its metrics those measured at its own step (`choose.is_own`); nothing is asked of a server."""
-    readings = ((key, run.value_at(checkpoint, key)) for key in run.metrics.keys)
+    """One checkpoint, its metrics those of its own row (`choose.is_own`); nothing is asked of a server."""
     return {
         "name": checkpoint.name,
         "step": checkpoint.step,
@@ -63,12 +62,23 @@ def checkpoint_json(run: Run, checkpoint: Checkpoint, *, best: bool) -> dict[str
         "state_uri": checkpoint.state_uri,
         "sampler_uri": checkpoint.sampler_uri,
         "saved_at": iso(checkpoint.saved_at),
-        "metrics": {key: reading.value for key, reading in readings if reading and is_own(checkpoint, reading)},
+        "metrics": dict(_own_metrics(run, checkpoint)),
         "best": best,
         "server": None,
         "extra": checkpoint.extra,
         "problems": checkpoint.problems,
     }
+
+
+def _own_metrics(run: Run, checkpoint: Checkpoint) -> Iterator[tuple[str, float | None]]:
+    """The numbers of the checkpoint's own row; None for one that may be NaN there."""
+    measured = run.own_step(checkpoint) is not None
+    for key in run.metrics.keys:
+        reading = run.value_at(checkpoint, key)
+        if reading is not None and is_own(checkpoint, reading):
+            yield key, reading.value
+        elif measured and key in run.metrics.nonfinite:
+            yield key, None
 
 
 def sanitized(value: Any, depth: int = 0) -> Any:

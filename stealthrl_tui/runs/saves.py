@@ -287,7 +287,7 @@ def step_of(save: Save, kind: Kind, final: bool, total: int | None, done: int | 
     """
     digits = int(save.name) if save.name.isascii() and save.name.isdecimal() and len(save.name) < 19 else None
     if save.ends and digits is None:
-        if save.batch is not None and kind in (Kind.RL, Kind.STEALTHRL):
+        if save.batch and kind in (Kind.RL, Kind.STEALTHRL):
             return save.batch
         if not final:
             return None

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from stealthrl_tui.text import clean
-from stealthrl_tui.verbs.console import Refusal
+from stealthrl_tui.verbs.console import USAGE, Refusal
 
 if TYPE_CHECKING:
     from stealthrl_tui.runs.model import Run
@@ -50,6 +50,8 @@ def the_run(text: str, within: Sequence[str]) -> Run:
     from stealthrl_tui.runs.model import Depth
     from stealthrl_tui.runs.run import RunReader
 
+    if not text:
+        raise Refusal("RUN is empty: give a name that `ls` shows, or a path", USAGE)
     path = os.path.abspath(os.path.expanduser(text))
     named = [] if text.startswith((".", "~", "/")) else [os.path.abspath(os.path.join(root, text)) for root in within]
     for place in (*named, path):
