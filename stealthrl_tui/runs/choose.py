@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from stealthrl_tui.runs.discovery import CHECKPOINTS, LEDGER
 from stealthrl_tui.runs.keys import higher_is_better
 from stealthrl_tui.runs.model import Checkpoint, Reading, Run
 from stealthrl_tui.text import clean, plural
@@ -15,6 +16,7 @@ from stealthrl_tui.text import clean, plural
 Half = Literal["sampler", "state"]
 WORDS = ("last", "best", "final")
 _LISTED = 5
+_LEDGER_FILES = (LEDGER, CHECKPOINTS + "/")
 
 
 class NotFound(Exception):  # noqa: N818  it is an answer, not a fault
@@ -74,7 +76,11 @@ def choose_checkpoint(
     `best_checkpoint`. Raises NotFound.
     """
     if not run.checkpoints:
-        raise NotFound(f"{clean(run.name)} has no checkpoint yet ({clean(run.status_reason)})")
+        why = next((text for text in run.problems if text.startswith(_LEDGER_FILES)), None)
+        what = (
+            f"has no checkpoint yet ({clean(run.status_reason)})" if why is None else f"has no checkpoint: {clean(why)}"
+        )
+        raise NotFound(f"{clean(run.name)} {what}")
     if which is None:
         return _last(run, half, finals_first=True)
     named = namesakes(run, which)
