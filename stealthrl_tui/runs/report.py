@@ -10,11 +10,10 @@ from typing import Any
 
 from stealthrl_tui.runs.choose import best_checkpoint, is_own
 from stealthrl_tui.runs.model import Checkpoint, Run
+from stealthrl_tui.runs.rows import DEEPEST
 from stealthrl_tui.text import REPLACEMENT, iso
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# A trainer's own fields are flat or nearly so; what is deeper was made to break a reader.
-_DEEPEST = 32
 
 
 def run_json(
@@ -89,7 +88,7 @@ def sanitized(value: Any, depth: int = 0) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, str):
         return value if value.isascii() else _SURROGATE.sub(REPLACEMENT, value)
-    if depth >= _DEEPEST:
+    if depth >= DEEPEST:
         return None
     if isinstance(value, Mapping):
         return {sanitized(str(name)): sanitized(item, depth + 1) for name, item in value.items()}

@@ -12,7 +12,7 @@ from typing import Any
 from stealthrl_tui.runs import uri
 from stealthrl_tui.runs.keys import Kind
 from stealthrl_tui.runs.model import EMPTY
-from stealthrl_tui.runs.rows import whole
+from stealthrl_tui.runs.rows import shallow, whole
 from stealthrl_tui.text import clean
 
 FINAL = "final"
@@ -72,6 +72,7 @@ class Save:
 
 def from_row(row: Mapping[str, Any], line: int) -> Save:
     """The record of a ledger row, which stands in line number `line` (the name of a row that has nothing better)."""
+    row = shallow(row)
     paths = _paths(row, "state_path", "sampler_path")
     extra = {key: value for key, value in row.items() if key not in _HANDLED}
     extra |= {key: row[key] for key in paths.odd}
@@ -98,7 +99,7 @@ def from_row(row: Mapping[str, Any], line: int) -> Save:
 
 def from_info(info: Mapping[str, Any]) -> Save | None:
     """The record of a `final_checkpoint_info.json`; None when it names no weights."""
-    recorded = info.get("checkpoints")
+    recorded = shallow(info.get("checkpoints"))
     if not isinstance(recorded, Mapping):
         return None
     paths = _paths(recorded, "final_state", "sampler_weights")
