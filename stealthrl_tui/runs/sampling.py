@@ -66,7 +66,7 @@ def summarize(path: str, previous: Metrics | None = None) -> Summary:
         return Summary()
     except OSError as error:
         return Summary(problems=(f"{os.path.basename(path)} cannot be read: {error.strerror or error}",))
-    return replace(summary, latest={**summary.latest, **older})
+    return replace(summary, latest={**summary.latest, **older}) if older else summary
 
 
 @dataclass(frozen=True, slots=True)
