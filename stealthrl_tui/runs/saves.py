@@ -19,6 +19,8 @@ FINAL = "final"
 _STATE, _SAMPLER = "weights", "sampler_weights"
 _HANDLED = frozenset(("name", "batch", "epoch", "final", "rolling", "state_path", "sampler_path"))
 _SHOWN = 200
+# A ledger that repeats itself for ever says so a few times.
+_MOST_NOTES = 12
 
 
 @dataclass(slots=True)
@@ -232,7 +234,7 @@ class Saves:
         sampler = save.sampler if save.sampler not in self._by_path else None
         known.ends = known.ends or save.ends
         for path in (state, sampler):
-            if path is not None:
+            if path is not None and len(known.problems) < _MOST_NOTES:
                 note = f"recorded again together with {clean(path, _SHOWN)}"
                 known.problems = tuple(dict.fromkeys((*known.problems, note)))
         if state is not None or sampler is not None:
