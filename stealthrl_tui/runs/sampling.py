@@ -6,7 +6,7 @@ import json
 import os
 import stat
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -58,15 +58,20 @@ def summarize(path: str, previous: Metrics | None = None) -> Summary:
         try:
             lines = _Lines.pick(descriptor, found.st_size)
             summary = _summary(lines, os.path.basename(path), stamp)
-            sparse = [key for key in summary.keys if key not in summary.latest]
-            older = _find_older(descriptor, lines.begin, sparse) if sparse else {}
+            older = _grown(previous, stamp, lines.begin)
+            if older is None:
+                sparse = [key for key in summary.keys if key not in summary.latest]
+                older = _find_older(descriptor, lines.begin, sparse) if sparse else {}
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         return Summary()
     except OSError as error:
         return Summary(problems=(f"{os.path.basename(path)} cannot be read: {error.strerror or error}",))
-    return replace(summary, latest={**summary.latest, **older}) if older else summary
+    if older.keys() <= summary.latest.keys():
+        return summary
+    keys = _shared(tuple(dict.fromkeys((*summary.keys, *older))))
+    return replace(summary, keys=keys, latest={**older, **summary.latest})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,14 @@ def _line_at(descriptor: int, offset: int, end: int) -> tuple[int, bytes] | None
             begin = max(0, offset - 1) + start
             return (begin, data[start:stop]) if begin < end else None
     return None
+
+
+def _grown(previous: Metrics | None, stamp: Stamp, begin: int) -> Mapping[str, float] | None:
+    """The latest values of the last look, where all that was written since is in the tail; else None."""
+    if not isinstance(previous, Summary) or previous.stamp is None:
+        return None
+    same_file = previous.stamp[:2] == stamp[:2]
+    return previous.latest if same_file and begin <= previous.stamp[2] <= stamp[2] else None
 
 
 def _find_older(descriptor: int, begin: int, keys: Iterable[str]) -> dict[str, float]:

@@ -46,3 +46,34 @@ def test_reading_back_is_bounded(tmp_path: Path) -> None:
     found = summarize(path)
     assert TEST in found.keys
     assert TEST not in found.latest
+
+
+def test_while_the_file_grows_the_value_stays_and_a_newer_one_takes_its_place(tmp_path: Path) -> None:
+    path = _write(tmp_path / "metrics.jsonl", 600, {0: {TEST: 0.1}, 500: {TEST: 0.5}})
+    found = summarize(path)
+    for step in range(600, 700):
+        with open(path, "a") as file:
+            file.write(
+                json.dumps({"step": step, "r": step, "pad": "x" * 1500, **({TEST: 0.7} if step == 650 else {})}) + "\n"
+            )
+        found = summarize(path, found)
+        assert found.latest[TEST] == (0.5 if step < 650 else 0.7)
+
+
+def test_a_file_put_in_its_place_has_values_of_its_own(tmp_path: Path) -> None:
+    path = _write(tmp_path / "metrics.jsonl", 400, {0: {TEST: 0.2}, 300: {TEST: 0.5}})
+    found = summarize(path)
+    _write(tmp_path / "new", 410, {0: {TEST: 0.2}, 200: {TEST: 0.1}})
+    (tmp_path / "new").replace(path)
+    assert summarize(path, found).latest[TEST] == 0.1
+
+
+def test_an_evaluation_that_was_seen_to_arrive_stays_known(tmp_path: Path) -> None:
+    # No row that is looked at later holds it: neither a sample nor one of the last.
+    path = _write(tmp_path / "metrics.jsonl", 600, {599: {TEST: 0.5}})
+    found = summarize(path)
+    for step in range(600, 660):
+        with open(path, "a") as file:
+            file.write(json.dumps({"step": step, "r": step, "pad": "x" * 1500}) + "\n")
+        found = summarize(path, found)
+    assert (TEST in found.keys, found.latest[TEST]) == (True, 0.5)
