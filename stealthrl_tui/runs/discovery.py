@@ -27,7 +27,9 @@ _OWN_FOLDERS = frozenset((CHECKPOINTS, "tensorboard", "wandb", METRICS, "__pycac
 _OWN_PREFIXES = ("iteration_", "train_iteration_", ".")
 # A config.json is everywhere; one with two of these was written by a Tinker training loop.
 _CONFIG_WORDS = (b'"model_name"', b'"lora_rank"', b'"load_checkpoint_path"', b'"renderer_name"', b'"log_path"')
-_METRIC_WORDS = frozenset(WATCHED[Kind.UNKNOWN]) - {"reward", "loss"} | {"progress/batch", "progress/done_frac"}
+# What any training loop may log; a Tinker loop's rows have other keys beside these.
+_ANYBODYS = {"reward", "loss", "accuracy", "margin", "learning_rate", "num_tokens"}
+_METRIC_WORDS = frozenset(WATCHED[Kind.UNKNOWN]) - _ANYBODYS | {"progress/batch", "progress/done_frac"}
 _PROBE_BYTES = 65_536
 
 
