@@ -16,6 +16,7 @@ from typing import Literal
 from stealthrl_tui import __version__
 from stealthrl_tui.actions.atomic import write_text
 from stealthrl_tui.actions.fill import fill, prose
+from stealthrl_tui.actions.prompts import opening
 from stealthrl_tui.runs import keys, uri
 from stealthrl_tui.runs.keys import Kind
 from stealthrl_tui.runs.model import Checkpoint, Run
@@ -76,7 +77,7 @@ def plan(
     constants = {
         "SAMPLER_URI": sampler_uri,
         "RENDERER": run.facts.renderer,
-        "OPENING": _opening(run),
+        "OPENING": opening(run),
         "FEW_SHOT": _few_shot(run),
     }
     text = _sealed(fill(template, _about(run, checkpoint, sampler_uri, template, now), constants))
@@ -92,6 +93,8 @@ def write(export: Export, *, force: bool = False) -> Path:
     shown = clean(export.path)
     if _is_folder(export.path):
         raise ExportRefused(f"{shown} is a folder: name a file in it")
+    if _is_special(export.path):
+        raise ExportRefused(f"{shown} is no regular file, and a script would take its place: name another file")
     if not force and whose(export.path) == "users":
         raise ExportRefused(
             f"{shown} is there and is not an export, or was edited since: name another file, or force it (--force)"
@@ -196,11 +199,6 @@ def _warnings(run: Run, checkpoint: Checkpoint, template: str) -> tuple[str, ...
     return tuple(clean(warning) for warning in found)
 
 
-def _opening(run: Run) -> str:
-    # The cookbook that StealthRL trains with opens every assistant turn so; later renderers and templates do not.
-    return "<think>\n" if run.facts.kind is Kind.STEALTHRL and run.facts.renderer == "qwen3" else ""
-
-
 def _few_shot(run: Run) -> str | None:
     """The run's `dataset.few_shot`; empty where its files say there were none, None where they don't say."""
     if run.facts.few_shot is not None:
@@ -225,6 +223,15 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:  # a name too long, a folder that may not be entered: writing will say so
         return False
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a device, a pipe or a socket is there, which even force must not replace."""
+    try:
+        mode = path.lstat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode))
 
 
 def _file_name(run: Run, checkpoint: Checkpoint) -> str:

@@ -28,6 +28,10 @@ def asked(run: Run | None, text: str | None = None) -> Prompt:
     if run is None:
         return Prompt(text or _ANY)
     usual = _PARAPHRASE if run.facts.kind is Kind.STEALTHRL else _ANY
+    return Prompt(text or usual, opening(run))
+
+
+def opening(run: Run) -> str:
+    """What every answer in the run's training began with, often nothing."""
     # The cookbook that StealthRL trains with opens every assistant turn so; later renderers and templates do not.
-    opens = run.facts.kind is Kind.STEALTHRL and run.facts.renderer == "qwen3"
-    return Prompt(text or usual, "<think>\n" if opens else "")
+    return "<think>\n" if run.facts.kind is Kind.STEALTHRL and run.facts.renderer == "qwen3" else ""

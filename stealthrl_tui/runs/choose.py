@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from stealthrl_tui.runs.discovery import CHECKPOINTS, LEDGER
 from stealthrl_tui.runs.keys import higher_is_better
 from stealthrl_tui.runs.model import Checkpoint, Reading, Run
 from stealthrl_tui.text import clean, plural
@@ -15,6 +16,7 @@ from stealthrl_tui.text import clean, plural
 Half = Literal["sampler", "state"]
 WORDS = ("last", "best", "final")
 _LISTED = 5
+_LEDGER_FILES = (LEDGER, CHECKPOINTS + "/")
 
 
 class NotFound(Exception):  # noqa: N818  it is an answer, not a fault
@@ -74,7 +76,11 @@ def choose_checkpoint(
     `best_checkpoint`. Raises NotFound.
     """
     if not run.checkpoints:
-        raise NotFound(f"{clean(run.name)} has no checkpoint yet ({clean(run.status_reason)})")
+        why = next((text for text in run.problems if text.startswith(_LEDGER_FILES)), None)
+        what = (
+            f"has no checkpoint yet ({clean(run.status_reason)})" if why is None else f"has no checkpoint: {clean(why)}"
+        )
+        raise NotFound(f"{clean(run.name)} {what}")
     if which is None:
         return _last(run, half, finals_first=True)
     named = namesakes(run, which)
@@ -149,11 +155,11 @@ def values(run: Run, key: str) -> dict[str, Reading]:
 
 
 def is_own(checkpoint: Checkpoint, reading: Reading) -> bool:
-    """Whether a reading is of the checkpoint's own weights, or of those one step before.
+    """Whether a reading is of the checkpoint's own row.
 
-    The row of a step is measured before the step's update, and the last save of a run has no row of its own.
+    That is the row of its step; where the file has none, as for the final save of a run, the row of the step before.
     """
-    return checkpoint.step is not None and reading.step >= checkpoint.step - 1
+    return checkpoint.step is not None and checkpoint.step - reading.step <= (0 if reading.skipped else 1)
 
 
 def deltas(run: Run, key: str) -> dict[str, float]:
@@ -180,8 +186,8 @@ def best_checkpoint(
 ) -> Checkpoint | None:
     """The checkpoint with the best value of `key`; of equals the newest. None where none can be told.
 
-    Defaults: the run's main metric, and the direction that `keys.higher_is_better` knows for it. Only a value measured
-    at the checkpoint's own step or the one before counts (`is_own`), and a replaced rolling save is no candidate.
+    Defaults: the run's main metric, and the direction that `keys.higher_is_better` knows for it. Only a value of the
+    checkpoint's own row counts (`is_own`), and a replaced rolling save is no candidate.
     """
     key = key or run.main_metric
     if key is None:

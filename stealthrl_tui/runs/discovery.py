@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -26,7 +27,9 @@ _OWN_FOLDERS = frozenset((CHECKPOINTS, "tensorboard", "wandb", METRICS, "__pycac
 _OWN_PREFIXES = ("iteration_", "train_iteration_", ".")
 # A config.json is everywhere; one with two of these was written by a Tinker training loop.
 _CONFIG_WORDS = (b'"model_name"', b'"lora_rank"', b'"load_checkpoint_path"', b'"renderer_name"', b'"log_path"')
-_METRIC_WORDS = frozenset(WATCHED[Kind.UNKNOWN]) - {"reward", "loss"} | {"progress/batch", "progress/done_frac"}
+# What any training loop may log; a Tinker loop's rows have other keys beside these.
+_ANYBODYS = {"reward", "loss", "accuracy", "margin", "learning_rate", "num_tokens"}
+_METRIC_WORDS = frozenset(WATCHED[Kind.UNKNOWN]) - _ANYBODYS | {"progress/batch", "progress/done_frac"}
 _PROBE_BYTES = 65_536
 
 
@@ -142,14 +145,21 @@ def _is_run(path: str, entries: dict[str, os.DirEntry[str]]) -> bool:
 def _tells_of_tinker(path: str, name: str) -> bool:
     if os.path.isdir(path):  # very old runs: metrics.jsonl is a folder
         path = os.path.join(path, METRICS)
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_PROBE_BYTES)
-    except OSError:
-        return False
+    head = _head(path)
     if name == CONFIG:
         return sum(word in head for word in _CONFIG_WORDS) >= 2
     return any(_is_metrics_row(line) for line in head.split(b"\n", 5)[:5])
+
+
+def _head(path: str) -> bytes:
+    """The first bytes of a regular file; none of anything else: a pipe would be waited for without end."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return b""
+        with open(path, "rb") as file:
+            return file.read(_PROBE_BYTES)
+    except OSError:
+        return b""
 
 
 def _is_metrics_row(line: bytes) -> bool:

@@ -19,10 +19,10 @@ from stealthrl_tui.runs.discovery import CONFIG, METADATA, TRAINING_CONFIG, TRAI
 from stealthrl_tui.runs.keys import Kind
 from stealthrl_tui.runs.log import LogFacts
 from stealthrl_tui.runs.model import EMPTY, Facts
+from stealthrl_tui.runs.rows import DEEPEST, shallow
 from stealthrl_tui.text import clean
 
 LARGEST = 4 * 1024 * 1024
-_DEEPEST = 32
 _LONGEST_SHARED = 64
 # Keys of a cookbook config that only reinforcement learning has.
 _RL_KEYS = frozenset((
@@ -97,10 +97,10 @@ def _flatten_into(flat: dict[str, Any], prefix: str, content: dict[str, Any], de
         dotted = prefix + key
         if isinstance(value, str):
             flat[_text(dotted)] = _text(value)
-        elif isinstance(value, dict) and value and depth < _DEEPEST:
+        elif isinstance(value, dict) and value and depth < DEEPEST:
             _flatten_into(flat, dotted + ".", value, depth + 1)
         else:
-            flat[_text(dotted)] = value
+            flat[_text(dotted)] = shallow(value)
 
 
 def _text(text: str) -> str:

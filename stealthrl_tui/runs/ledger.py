@@ -266,7 +266,6 @@ class _InfoFile:
             if stamp == self._stamp:
                 return False
             self._clear()
-            self.mtime = found.st_mtime
             flaw = self._read(found)
             self._stamp = stamp
         except (FileNotFoundError, NotADirectoryError):
@@ -280,6 +279,7 @@ class _InfoFile:
     def _read(self, found: os.stat_result) -> str:
         if not stat.S_ISREG(found.st_mode):
             return "is not a regular file"
+        self.mtime = found.st_mtime
         if found.st_size > _INFO_LIMIT:
             return "is too large to be one"
         with open(self._path, "rb") as file:

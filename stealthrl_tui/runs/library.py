@@ -65,13 +65,22 @@ class Library:
         self.notes = tuple(search.unreadable)
 
     def vanished(self, paths: Iterable[str]) -> tuple[str, ...]:
-        """Those of `paths` whose folder is gone; they are forgotten."""
-        gone = tuple(path for path in paths if path in self.runs and not os.path.isdir(path))
+        """Those of `paths` whose folder is gone, or no run any more; they are forgotten."""
+        gone = tuple(path for path in paths if path in self.runs and self._is_gone(path))
         for path in gone:
             del self.runs[path], self._found[path]
             self._readers.pop(path, None)
             self._signatures.pop(path, None)
         return gone
+
+    def _is_gone(self, path: str) -> bool:
+        if not os.path.isdir(path):
+            return True
+        run = self.runs[path]
+        if run.depth is Depth.LISTED or run.status is not Status.EMPTY:
+            return False
+        search = Search(self.roots)
+        return search.at(path) is None and not search.unreadable
 
     def locate(self, hints: Iterable[str]) -> tuple[set[str], Changes]:
         """What changed paths mean: the known runs they lie in, and the runs that came or went with them."""

@@ -28,6 +28,8 @@ LISTING_BATCH = 500
 FIRST_PAINT_SECONDS = 0.3
 # With nothing to show there is someone waiting for the first run.
 EMPTY_PAUSE = 0.5
+# An empty run is about to begin, or has just been emptied.
+_LIVELY = (Status.RUNNING, Status.EMPTY)
 TROUBLE_PAUSE = 1.0
 
 
@@ -309,8 +311,10 @@ class LiveLibrary:
         return False
 
     def _hot(self) -> list[str]:
-        running = [path for path, run in self._library.runs.items() if run.status is Status.RUNNING]
-        return list(dict.fromkeys((*running, *self._visible, *self._full)))
+        lively = [
+            path for path, run in self._library.runs.items() if run.depth > Depth.LISTED and run.status in _LIVELY
+        ]
+        return list(dict.fromkeys((*lively, *self._visible, *self._full)))
 
     def _look_at_files(self, paths: Sequence[str]) -> None:
         removed = self._library.vanished(paths)

@@ -196,7 +196,7 @@ class LogReader:
         """Read what is new; True when the file was written, replaced or removed since the last look.
 
         With `whole` everything is read, the first time from the beginning; else the first look takes the last
-        `FIRST_LOOK` bytes alone.
+        `FIRST_LOOK` bytes alone, and the facts at the beginning where no start is in them.
         """
         try:
             status = os.stat(self._path)
@@ -226,12 +226,24 @@ class LogReader:
     def _follow(self, file: BinaryIO, signature: tuple[int, int, int, int], whole: bool) -> None:
         size = signature[2]
         known = self._signature
-        if known is None or self._replaced(file, known, signature) or (whole and not self._whole):
+        anew = known is None or self._replaced(file, known, signature) or (whole and not self._whole)
+        if anew:
             self._restart(0 if whole else size - FIRST_LOOK)
         self._signature = signature
         torn = self._read(file, size)
+        if anew and not self._whole and not self._seen.starts:
+            self._look_at_head(file)
         self._fingerprint = _at(file, max(0, self._offset - _FINGERPRINT), self._offset)
         self.facts = self._summary(torn, _at(file, max(0, size - _TAIL), size))
+
+    def _look_at_head(self, file: BinaryIO) -> None:
+        """Take from the beginning what a run says there once: a long log's end holds none of it."""
+        head = _Seen()
+        data = _at(file, 0, _TAIL)
+        self._scan(head, data[: data.rfind(b"\n") + 1])
+        seen = self._seen
+        seen.model, seen.lora_rank = seen.model or head.model, seen.lora_rank or head.lora_rank
+        seen.total_steps, seen.command = seen.total_steps or head.total_steps, seen.command or head.command
 
     def _replaced(self, file: BinaryIO, known: tuple[int, int, int, int], now: tuple[int, int, int, int]) -> bool:
         if known[:2] != now[:2] or now[2] < known[2]:

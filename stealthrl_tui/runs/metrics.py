@@ -87,6 +87,7 @@ class ColumnsReader:
                 keys=self._parser.keys,
                 latest=dict(self._parser.latest),
                 columns=self._passes.columns.series(),
+                row_steps=self._passes.steps(),
                 rows=self._rows,
                 last_step=progress.last_step,
                 steps_done=progress.steps_done,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -77,10 +77,28 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The value of a metric, and the step whose row holds it."""
+    """The value of a metric, and the step whose row holds it.
+
+    `skipped` says that the step which was asked for has a row too, in which the metric is missing or no finite number.
+    """
 
     value: float
     step: int
+    skipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps of all rows, as the first `length` items of a growing array; `passes` as in Series."""
+
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    length: int = 0
+    passes: tuple[int, ...] = (0,)
+
+    def hold(self, step: int, training_pass: int = -1) -> bool:
+        """Whether one pass (the last by default) has a row of `step`."""
+        index = _newest(self.steps, _spans(self.passes, self.length), step, training_pass)
+        return index is not None and self.steps[index] == step
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +116,26 @@ class Series:
 
     def spans(self) -> list[tuple[int, int]]:
         """The passes as half-open index ranges, oldest first; empty where the metric has no value in a pass."""
-        starts = [min(start, self.length) for start in self.passes]
-        return list(zip(starts, [*starts[1:], self.length], strict=True))
+        return _spans(self.passes, self.length)
 
     def at(self, step: int, training_pass: int = -1) -> Reading | None:
         """The newest value at or before `step` in one pass (the last by default); None when there is none."""
-        spans = self.spans()
-        if not -len(spans) <= training_pass < len(spans):
-            return None
-        start, end = spans[training_pass]
-        index = bisect_right(self.steps, step, start, end) - 1
-        return Reading(self.values[index], self.steps[index]) if index >= start else None
+        index = _newest(self.steps, self.spans(), step, training_pass)
+        return Reading(self.values[index], self.steps[index]) if index is not None else None
+
+
+def _spans(passes: tuple[int, ...], length: int) -> list[tuple[int, int]]:
+    starts = [min(start, length) for start in passes]
+    return list(zip(starts, [*starts[1:], length], strict=True))
+
+
+def _newest(steps: array[int], spans: list[tuple[int, int]], step: int, training_pass: int) -> int | None:
+    """The index of the newest row at or before `step` in one pass."""
+    if not -len(spans) <= training_pass < len(spans):
+        return None
+    start, end = spans[training_pass]
+    index = bisect_right(steps, step, start, end) - 1
+    return index if index >= start else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +144,15 @@ class Metrics:
 
     `keys` are all numeric keys in the order they first appeared. `latest` is the newest value of each (NaN and
     infinities kept). `columns` holds the series that were read: all keys at Depth.FULL, the main one thinned to a
-    few dozen points at Depth.SUMMARY. `unread` is the fraction (0 to 1) of the file still to be read.
-    `nonfinite` maps a key to how many NaN or infinite values it had and the step of the last.
-    `passes` counts the training passes (see Series).
+    few dozen points at Depth.SUMMARY. `row_steps` are the steps of all rows, none at Depth.SUMMARY. `unread` is the
+    fraction (0 to 1) of the file still to be read. `nonfinite` maps a key to how many NaN or infinite values it had and
+    the step of the last. `passes` counts the training passes (see Series).
     """
 
     keys: tuple[str, ...] = ()
     latest: Mapping[str, float] = field(default_factory=lambda: EMPTY)
     columns: Mapping[str, Series] = field(default_factory=lambda: EMPTY)
+    row_steps: Steps = field(default_factory=Steps)
     rows: int = 0
     last_step: int | None = None
     steps_done: int | None = None
@@ -214,7 +242,19 @@ class Run:
         series = self.metrics.series(key)
         if series is None or checkpoint.step is None:
             return None
-        return series.at(checkpoint.step, self._pass_of(checkpoint))
+        reading = series.at(checkpoint.step, self._pass_of(checkpoint))
+        if reading is None or reading.step == checkpoint.step:
+            return reading
+        return replace(reading, skipped=self._has_row(checkpoint, checkpoint.step))
+
+    def own_step(self, checkpoint: Checkpoint) -> int | None:
+        """The step of the row that was measured for `checkpoint`: its own, or the one before where it has none."""
+        if checkpoint.step is None:
+            return None
+        return next((step for step in (checkpoint.step, checkpoint.step - 1) if self._has_row(checkpoint, step)), None)
+
+    def _has_row(self, checkpoint: Checkpoint, step: int) -> bool:
+        return self.metrics.row_steps.hold(step, self._pass_of(checkpoint))
 
     def _pass_of(self, checkpoint: Checkpoint) -> int:
         # Only where every training run has a pass of its own can one be told from the other.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 
 from stealthrl_tui.runs.blocks import Block
 from stealthrl_tui.runs.columns import Columns
+from stealthrl_tui.runs.model import Steps
 from stealthrl_tui.runs.rows import whole
 
 MOST_PASSES = 256
@@ -24,19 +26,27 @@ class Passes:
     """
 
     def __init__(self) -> None:
-        self.columns = Columns()
+        self._clear()
         self.stepped = False
         self.left_out = 0
         self._rows = 0
         self._trained = False
+
+    def _clear(self) -> None:
+        self.columns = Columns()
+        self._steps = array("q")
+        self._starts = [0]
         self._last = self._last_beside = -_INT64
+
+    def steps(self) -> Steps:
+        """The steps of the rows so far, but for evaluations that were written late."""
+        return Steps(self._steps, len(self._steps), tuple(self._starts))
 
     def take(self, block: Block, kept: Callable[[str], bool]) -> None:
         """Add the rows of `block` (one at least), to the series of the keys that are `kept`."""
         if not self.stepped and any(whole(step) is not None for step in block.steps):
             self.stepped = True
-            self.columns = Columns()
-            self._last = self._last_beside = -_INT64
+            self._clear()
         steps: Sequence[int] | None = range(self._rows, self._rows + block.count)
         if self.stepped:
             steps = _rising(block.steps, self._last)
@@ -51,6 +61,7 @@ class Passes:
             columns = {key: values for key, values in sheet.columns.items() if kept(key)}
             places = sheet.places
             self.columns.append(steps if places is None else [steps[place] for place in places], columns, sheet.plain)
+        self._steps.extend(steps)
         self._last = steps[-1]
         if block.beside:
             self._last_beside = steps[max(block.beside)]
@@ -74,6 +85,7 @@ class Passes:
                     self.left_out += 1
                     continue
                 self.columns.start_pass()
+                self._starts.append(len(self._steps))
                 self._last_beside = -_INT64
             self._last = step
             self._last_beside = step if beside else self._last_beside
@@ -84,7 +96,9 @@ class Passes:
     def _add(self, segment: Sequence[tuple[int, int]], columns: Mapping[str, Sequence[object]]) -> None:
         if segment:
             picked = {key: [values[index] for index, _ in segment] for key, values in columns.items()}
-            self.columns.append([step for _, step in segment], picked)
+            steps = [step for _, step in segment]
+            self._steps.extend(steps)
+            self.columns.append(steps, picked)
 
 
 def _rising(found: Sequence[object], last: int) -> list[int] | None:

@@ -26,8 +26,8 @@ _ENDED = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.STALLED)
 _STOPPED = (Status.FAILED, Status.INTERRUPTED, Status.STALLED)
 _UNFINISHED = (Status.RUNNING, *_STOPPED)
 
-# The readers' word for a file that is there and keeps its content to itself.
-UNREADABLE = "cannot be read"
+# The readers' words for what is there and keeps its content to itself.
+UNREADABLE = ("cannot be read", "is not a regular file")
 
 
 def find(run: Run, *, now: float, newest_write: float | None) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ def find(run: Run, *, now: float, newest_write: float | None) -> tuple[str, ...]
     `run.problems` holds those of the ledger; those of the facts, the metrics and the checkpoints are on the parts.
     `newest_write` is when a file of the run was last written (Unix seconds).
     """
-    blind = tuple(text for text in run.problems if UNREADABLE in text)
+    blind = tuple(text for text in run.problems if any(word in text for word in UNREADABLE))
     # What a ledger that can't be read says nothing of is not to be told as missing.
     saves = () if blind else (*_nothing_saved(run), *_no_final(run), *_overdue(run), *_lost_steps(run))
     texts = (

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stealthrl_tui.runs.choose import best_checkpoint, is_own
 from stealthrl_tui.runs.model import Checkpoint, Run
+from stealthrl_tui.runs.rows import DEEPEST
 from stealthrl_tui.text import REPLACEMENT, iso
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# A trainer's own fields are flat or nearly so; what is deeper was made to break a reader.
-_DEEPEST = 32
 
 
 def run_json(
@@ -52,8 +51,7 @@ def run_json(
 
 
 def checkpoint_json(run: Run, checkpoint: Checkpoint, *, best: bool) -> dict[str, Any]:
-    """One checkpoint, its metrics those measured at its own step (`choose.is_own`); nothing is asked of a server."""
-    readings = ((key, run.value_at(checkpoint, key)) for key in run.metrics.keys)
+    """One checkpoint, its metrics those of its own row (`choose.is_own`); nothing is asked of a server."""
     return {
         "name": checkpoint.name,
         "step": checkpoint.step,
@@ -63,12 +61,23 @@ def checkpoint_json(run: Run, checkpoint: Checkpoint, *, best: bool) -> dict[str
         "state_uri": checkpoint.state_uri,
         "sampler_uri": checkpoint.sampler_uri,
         "saved_at": iso(checkpoint.saved_at),
-        "metrics": {key: reading.value for key, reading in readings if reading and is_own(checkpoint, reading)},
+        "metrics": dict(_own_metrics(run, checkpoint)),
         "best": best,
         "server": None,
         "extra": checkpoint.extra,
         "problems": checkpoint.problems,
     }
+
+
+def _own_metrics(run: Run, checkpoint: Checkpoint) -> Iterator[tuple[str, float | None]]:
+    """The numbers of the checkpoint's own row; None for one that may be NaN there."""
+    measured = run.own_step(checkpoint) is not None
+    for key in run.metrics.keys:
+        reading = run.value_at(checkpoint, key)
+        if reading is not None and is_own(checkpoint, reading):
+            yield key, reading.value
+        elif measured and key in run.metrics.nonfinite:
+            yield key, None
 
 
 def sanitized(value: Any, depth: int = 0) -> Any:
@@ -79,7 +88,7 @@ def sanitized(value: Any, depth: int = 0) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, str):
         return value if value.isascii() else _SURROGATE.sub(REPLACEMENT, value)
-    if depth >= _DEEPEST:
+    if depth >= DEEPEST:
         return None
     if isinstance(value, Mapping):
         return {sanitized(str(name)): sanitized(item, depth + 1) for name, item in value.items()}

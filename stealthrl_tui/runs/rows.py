@@ -12,6 +12,8 @@ import orjson
 Row = dict[str, Any]
 _BOM = b"\xef\xbb\xbf"
 _INT64 = 1 << 63
+# A trainer's own fields are flat or nearly so; what is deeper was made to break a reader.
+DEEPEST = 32
 
 NOT_JSON = "not JSON"
 NOT_OBJECT = "not a JSON object"
@@ -76,6 +78,15 @@ def whole(value: object) -> int | None:
     if found is None or found != math.floor(found):
         return None
     return int(found) if -_INT64 <= found < _INT64 else None
+
+
+def shallow(value: Any, levels: int = DEEPEST) -> Any:
+    """`value` with what is nested below `levels` replaced by a word; whatever shows it recurses."""
+    if type(value) is list:
+        return [shallow(item, levels - 1) for item in value] if levels else TOO_DEEP
+    if type(value) is dict:
+        return {key: shallow(item, levels - 1) for key, item in value.items()} if levels else TOO_DEEP
+    return value
 
 
 def nonfinite(row: Mapping[str, Any]) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from array import array
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from stealthrl_tui.runs import keys as names
@@ -20,6 +21,8 @@ _SMALL = 256 << 10
 _TAIL = 64 << 10
 _LONGEST = 1 << 20
 _PROBE = 8 << 10
+# How far before the tail a key is looked for that only some rows have, as those of evaluations.
+_OLDER = 1 << 20
 Stamp = tuple[int, int, int, int]
 
 
@@ -39,9 +42,10 @@ def metrics_path(directory: str) -> str:
 def summarize(path: str, previous: Metrics | None = None) -> Summary:
     """What the metrics file at `path` says, from samples; `previous` itself when the file has not changed since.
 
-    `keys` are those of the rows that were read, `latest` and everything about progress come from the last 64 kB, and
-    `columns` holds the candidates for the main metric at a few dozen steps of the last training pass. `rows` is 0
-    unless every row was read. A missing file is an empty summary, an unreadable one says so in `problems`.
+    `keys` are those of the rows that were read. Everything about progress comes from the last 64 kB, and `latest` too;
+    what is not in them is looked for in the 1 MB before. `columns` holds the candidates for the main metric at a few
+    dozen steps of the last training pass. `rows` is 0 unless every row was read. A missing file is an empty summary, an
+    unreadable one says so in `problems`.
     """
     try:
         found = os.stat(path)
@@ -53,13 +57,21 @@ def summarize(path: str, previous: Metrics | None = None) -> Summary:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             lines = _Lines.pick(descriptor, found.st_size)
+            summary = _summary(lines, os.path.basename(path), stamp)
+            older = _grown(previous, stamp, lines.begin)
+            if older is None:
+                sparse = [key for key in summary.keys if key not in summary.latest]
+                older = _find_older(descriptor, lines.begin, sparse) if sparse else {}
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         return Summary()
     except OSError as error:
         return Summary(problems=(f"{os.path.basename(path)} cannot be read: {error.strerror or error}",))
-    return _summary(lines, os.path.basename(path), stamp)
+    if older.keys() <= summary.latest.keys():
+        return summary
+    keys = _shared(tuple(dict.fromkeys((*summary.keys, *older))))
+    return replace(summary, keys=keys, latest={**older, **summary.latest})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,7 @@ class _Lines:
     """The lines to parse: `early` ones thinned, then all of the `tail`; `unread` is the share of bytes left out.
 
     `even` are the places, in both together, of those that are spread evenly over the file. `numbers` are the lines'
-    indices in the file, None when they are not known.
+    indices in the file, None when they are not known. The tail begins at the offset `begin`.
     """
 
     early: list[bytes]
@@ -75,6 +87,7 @@ class _Lines:
     even: list[int]
     unread: float
     numbers: list[int] | None
+    begin: int
 
     @classmethod
     def pick(cls, descriptor: int, size: int) -> _Lines:
@@ -90,8 +103,10 @@ class _Lines:
         early = [index for index in wanted if index < start]
         numbers = [*early, *range(start, len(lines))]
         even = [*range(len(early)), *(len(early) + index - start for index in wanted if index >= start)]
-        unread = sum(map(len, lines[:start])) - sum(len(lines[index]) for index in early)
-        return cls([lines[index] for index in early], lines[start:], even, unread / max(1, size), numbers)
+        before = sum(map(len, lines[:start]))
+        unread = before - sum(len(lines[index]) for index in early)
+        begin = before + start
+        return cls([lines[index] for index in early], lines[start:], even, unread / max(1, size), numbers, begin)
 
     @classmethod
     def _probe(cls, descriptor: int, size: int) -> _Lines:
@@ -105,7 +120,7 @@ class _Lines:
         early = [found[offset] for offset in sorted(found)]
         even = [*range(len(early)), len(early) + len(tail) - 1] if tail else list(range(len(early)))
         read = sum(map(len, early)) + size - begin
-        return cls(early, tail, even, max(0.0, 1 - read / size), None)
+        return cls(early, tail, even, max(0.0, 1 - read / size), None, begin)
 
 
 def _tail(descriptor: int, size: int) -> list[bytes]:
@@ -129,6 +144,34 @@ def _line_at(descriptor: int, offset: int, end: int) -> tuple[int, bytes] | None
             begin = max(0, offset - 1) + start
             return (begin, data[start:stop]) if begin < end else None
     return None
+
+
+def _grown(previous: Metrics | None, stamp: Stamp, begin: int) -> Mapping[str, float] | None:
+    """The latest values of the last look, where all that was written since is in the tail; else None."""
+    if not isinstance(previous, Summary) or previous.stamp is None:
+        return None
+    same_file = previous.stamp[:2] == stamp[:2]
+    return previous.latest if same_file and begin <= previous.stamp[2] <= stamp[2] else None
+
+
+def _find_older(descriptor: int, begin: int, keys: Iterable[str]) -> dict[str, float]:
+    """The newest numbers of `keys` in the rows that end before the offset `begin`, as far back as `_OLDER`."""
+    length = min(begin, _OLDER)
+    data = os.pread(descriptor, length, begin - length)
+    missing = {key: json.dumps(key).encode() for key in keys}
+    found: dict[str, float] = {}
+    end = len(data)
+    while True:
+        places = {key: data.rfind(missing[key], 0, end) for key in missing}
+        missing = {key: name for key, name in missing.items() if places[key] >= 0}
+        newest = max((places[key] for key in missing), default=-1)
+        start = data.rfind(b"\n", 0, max(0, newest)) + 1
+        if newest < 0 or (start == 0 and length < begin):
+            return found
+        row = rows.parse_row(data[start : data.find(b"\n", newest)])[0] or {}
+        found |= {key: value for key in missing if (value := rows.number(row.get(key))) is not None}
+        missing = {key: name for key, name in missing.items() if key not in found}
+        end = start
 
 
 def _summary(lines: _Lines, name: str, stamp: Stamp) -> Summary:

@@ -12,13 +12,15 @@ from typing import Any
 from stealthrl_tui.runs import uri
 from stealthrl_tui.runs.keys import Kind
 from stealthrl_tui.runs.model import EMPTY
-from stealthrl_tui.runs.rows import whole
+from stealthrl_tui.runs.rows import shallow, whole
 from stealthrl_tui.text import clean
 
 FINAL = "final"
 _STATE, _SAMPLER = "weights", "sampler_weights"
 _HANDLED = frozenset(("name", "batch", "epoch", "final", "rolling", "state_path", "sampler_path"))
 _SHOWN = 200
+# A ledger that repeats itself for ever says so a few times.
+_MOST_NOTES = 12
 
 
 @dataclass(slots=True)
@@ -72,6 +74,7 @@ class Save:
 
 def from_row(row: Mapping[str, Any], line: int) -> Save:
     """The record of a ledger row, which stands in line number `line` (the name of a row that has nothing better)."""
+    row = shallow(row)
     paths = _paths(row, "state_path", "sampler_path")
     extra = {key: value for key, value in row.items() if key not in _HANDLED}
     extra |= {key: row[key] for key in paths.odd}
@@ -98,7 +101,7 @@ def from_row(row: Mapping[str, Any], line: int) -> Save:
 
 def from_info(info: Mapping[str, Any]) -> Save | None:
     """The record of a `final_checkpoint_info.json`; None when it names no weights."""
-    recorded = info.get("checkpoints")
+    recorded = shallow(info.get("checkpoints"))
     if not isinstance(recorded, Mapping):
         return None
     paths = _paths(recorded, "final_state", "sampler_weights")
@@ -231,7 +234,7 @@ class Saves:
         sampler = save.sampler if save.sampler not in self._by_path else None
         known.ends = known.ends or save.ends
         for path in (state, sampler):
-            if path is not None:
+            if path is not None and len(known.problems) < _MOST_NOTES:
                 note = f"recorded again together with {clean(path, _SHOWN)}"
                 known.problems = tuple(dict.fromkeys((*known.problems, note)))
         if state is not None or sampler is not None:
@@ -287,7 +290,7 @@ def step_of(save: Save, kind: Kind, final: bool, total: int | None, done: int | 
     """
     digits = int(save.name) if save.name.isascii() and save.name.isdecimal() and len(save.name) < 19 else None
     if save.ends and digits is None:
-        if save.batch is not None and kind in (Kind.RL, Kind.STEALTHRL):
+        if save.batch and kind in (Kind.RL, Kind.STEALTHRL):
             return save.batch
         if not final:
             return None

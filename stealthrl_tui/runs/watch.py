@@ -7,8 +7,10 @@ behind this; here is only the fast path, and whether it works.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 # How often the Rust side gathers events, in ms; a hint comes after one and a half of these.
@@ -33,6 +35,8 @@ class Watcher:
         self._stop = threading.Event()
         self._renew = threading.Event()
         self._watched: tuple[tuple[str, int, int], ...] = ()
+        self._broke_off = -math.inf
+        self._lost = False
         self._thread = threading.Thread(target=self._work, name="watch", daemon=True)
 
     def start(self) -> None:
@@ -45,9 +49,13 @@ class Watcher:
         self._renew.set()
 
     def check_roots(self) -> bool:
-        """Watch anew when a root has appeared, vanished or been replaced, and say so; a few `stat` calls."""
+        """Watch anew when a root has appeared, vanished or been replaced, and say so; a few `stat` calls.
+
+        True as well after a watch that broke off was begun again: what changed meanwhile was told by no event.
+        """
+        lost, self._lost = self._lost, False
         if self._identities() == self._watched:
-            return False
+            return lost
         self._renew.set()
         return True
 
@@ -90,7 +98,18 @@ class Watcher:
                 if changes:
                     self._on_hint({path for _, path in changes})
         except (OSError, RuntimeError) as error:
+            self._give_up_or_renew(error)
+
+    def _give_up_or_renew(self, error: Exception) -> None:
+        # One name that is no UTF-8 ends a watch; a folder of such a name below a root ends every later one too.
+        now = time.monotonic()
+        if self.problem is not None or now - self._broke_off < _RETRY_SECONDS:
             self.problem = f"no file events ({error})"
+            return
+        self._broke_off = now
+        self._lost = True
+        self._renew.set()
+        self._on_hint(set())
 
 
 @contextlib.contextmanager

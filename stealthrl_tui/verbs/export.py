@@ -7,7 +7,7 @@ import sys
 
 from stealthrl_tui.text import clean
 from stealthrl_tui.verbs import places, uri
-from stealthrl_tui.verbs.console import DONE, Refusal, note, say
+from stealthrl_tui.verbs.console import DONE, USAGE, Refusal, note, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     from stealthrl_tui.actions.export import DEFAULT_TEMPLATE, ExportRefused, plan, write
     from stealthrl_tui.settings import load
 
+    if arguments.output in ("", "-"):
+        raise Refusal("--output takes a file or a folder: --print says the script on standard output", USAGE)
     found = places.the_run(arguments.run, places.roots(()))
     checkpoint = uri.chosen(found, arguments.checkpoint, half="sampler")
     template = arguments.template or load().template or DEFAULT_TEMPLATE

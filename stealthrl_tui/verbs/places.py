@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from stealthrl_tui.text import clean
-from stealthrl_tui.verbs.console import Refusal
+from stealthrl_tui.verbs.console import USAGE, Refusal
 
 if TYPE_CHECKING:
     from stealthrl_tui.runs.model import Run
@@ -35,11 +35,19 @@ def roots(given: Sequence[str], environ: Mapping[str, str] = os.environ) -> list
 
 
 def require_folders(given: Sequence[str]) -> None:
-    """Raises Refusal for a root that the user named and that is no folder."""
+    """Raises Refusal for a root that the user named and that is no folder, or one that can't be read."""
     for root in given:
-        if not os.path.isdir(root):
-            what = "is a file, not a folder" if os.path.exists(root) else "does not exist"
-            raise Refusal(f"{clean(root)} {what}: name the folder that the runs are in")
+        try:
+            os.scandir(root).close()
+        except FileNotFoundError:
+            what = "does not exist"
+        except NotADirectoryError:
+            what = "is a file, not a folder"
+        except OSError as error:
+            what = f"cannot be read ({error.strerror})"
+        else:
+            continue
+        raise Refusal(f"{clean(root)} {what}: name the folder that the runs are in")
 
 
 def the_run(text: str, within: Sequence[str]) -> Run:
@@ -50,6 +58,8 @@ def the_run(text: str, within: Sequence[str]) -> Run:
     from stealthrl_tui.runs.model import Depth
     from stealthrl_tui.runs.run import RunReader
 
+    if not text:
+        raise Refusal("RUN is empty: give a name that `ls` shows, or a path", USAGE)
     path = os.path.abspath(os.path.expanduser(text))
     named = [] if text.startswith((".", "~", "/")) else [os.path.abspath(os.path.join(root, text)) for root in within]
     for place in (*named, path):
@@ -66,7 +76,8 @@ def the_run(text: str, within: Sequence[str]) -> Run:
     except NotFound as problem:
         if os.path.isdir(path):
             raise Refusal(f"{clean(text)} is a folder but no run: {_content(path)}") from problem
-        raise Refusal(str(problem)) from problem
+        # Perhaps it is in a folder that could not be looked into.
+        raise Refusal("; ".join((str(problem), *library.notes[:3]))) from problem
     return library.read(run.path, Depth.FULL) or run
 
 

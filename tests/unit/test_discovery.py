@@ -148,3 +148,18 @@ def test_what_appeared_later(tmp_path: Path) -> None:
     assert found.name == "a/b"
     assert [run.name for run in search.below(str(tmp_path / "a"))] == ["a/b"]
     assert list(search.below("/elsewhere")) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "is_run"),
+    [
+        ('{"step": 1, "accuracy": 0.5, "learning_rate": 0.1, "loss": 2.0}', False),
+        ('{"step": 1, "accuracy": NaN, "num_tokens": 7}', False),
+        ('{"step": 1, "accuracy": 0.5, "dpo_loss": 0.6}', True),
+        ('{"step": 1, "learning_rate": 0.1, "train_mean_nll": NaN}', True),
+        ('{"step": 1, "progress/done_frac": 0.1}', True),
+    ],
+)
+def test_metrics_of_another_tool_make_no_run(tmp_path: Path, row: str, is_run: bool) -> None:
+    (tmp_path / "metrics.jsonl").write_text(row + "\n")
+    assert bool(list(Search([str(tmp_path)]).find())) is is_run

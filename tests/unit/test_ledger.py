@@ -203,6 +203,8 @@ def test_final_flag_in_a_row(run: Directory) -> None:
         (Kind.RL, {"name": "000005", "batch": 5}, None, None, 5),
         (Kind.RL, {"name": "000005"}, None, None, 5),
         (Kind.RL, {"name": "final", "batch": 30}, 99, 99, 30),
+        (Kind.RL, {"name": "final", "batch": 0}, 40, 39, 39),
+        (Kind.RL, {"name": "final", "batch": 0}, None, None, None),
         (Kind.RL, {"name": "final"}, 30, 29, 29),
         (Kind.STEALTHRL, {"name": "000000", "batch": 0}, None, None, 0),
         (Kind.DPO, {"name": "000070", "batch": 20, "epoch": 1}, None, None, 70),

@@ -217,3 +217,10 @@ def test_a_removed_ledger_leaves_nothing(run: Directory) -> None:
 def test_the_same_question_has_the_same_answer(run: Directory) -> None:
     run.append(row("a"))
     assert run.read() is run.read(now=9.0)
+
+
+def test_a_state_recorded_with_ever_new_partners_says_so_a_few_times(run: Directory) -> None:
+    run.append(*(row("x", batch=place) | {"sampler_path": sampler(str(place))} for place in range(500)))
+    first, *others = run.read()
+    assert len(others) == 499
+    assert len(first.problems) == 12
