@@ -11,7 +11,7 @@ from typing import Any
 
 from stealthrl_tui.actions.truth import Joined, Truth
 from stealthrl_tui.runs import keys
-from stealthrl_tui.runs.choose import is_own, values
+from stealthrl_tui.runs.choose import is_telling, values
 from stealthrl_tui.runs.model import Checkpoint, Run, Status
 from stealthrl_tui.text import clean, number, plural, size
 
@@ -142,7 +142,7 @@ def _best(
     judged = []
     for index in present:
         reading = readings.get(checkpoints[index].key)
-        if reading is not None and is_own(checkpoints[index], reading):
+        if key is not None and reading is not None and is_telling(run, key, checkpoints[index], reading):
             judged.append((reading.value if higher else -reading.value, index, reading.value))
     if key is None or higher is None or not judged:
         why = "has no metric" if key is None else f"has no value of {clean(key)} at a checkpoint"

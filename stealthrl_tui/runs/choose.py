@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from stealthrl_tui.runs.discovery import CHECKPOINTS, LEDGER
@@ -162,6 +162,17 @@ def is_own(checkpoint: Checkpoint, reading: Reading) -> bool:
     return checkpoint.step is not None and checkpoint.step - reading.step <= (0 if reading.skipped else 1)
 
 
+def is_telling(run: Run, key: str, checkpoint: Checkpoint, reading: Reading) -> bool:
+    """Whether a reading says how good the checkpoint is among the others: its own, or that of one step before.
+
+    An evaluation is not in every row: a supervised run saves one step after it. Where the metric was ever NaN, though,
+    its absence may be one, and a diverged checkpoint must not pass for the good one before it.
+    """
+    if is_own(checkpoint, reading):
+        return True
+    return checkpoint.step is not None and checkpoint.step - reading.step == 1 and key not in run.metrics.nonfinite
+
+
 def deltas(run: Run, key: str) -> dict[str, float]:
     """The change of `key` from the save before, in the same training run, by `Checkpoint.key`.
 
@@ -186,8 +197,8 @@ def best_checkpoint(
 ) -> Checkpoint | None:
     """The checkpoint with the best value of `key`; of equals the newest. None where none can be told.
 
-    Defaults: the run's main metric, and the direction that `keys.higher_is_better` knows for it. Only a value of the
-    checkpoint's own row counts (`is_own`), and a replaced rolling save is no candidate.
+    Defaults: the run's main metric, and the direction that `keys.higher_is_better` knows for it. Only a value that is
+    telling (`is_telling`) counts, and a replaced rolling save is no candidate.
     """
     key = key or run.main_metric
     if key is None:
@@ -196,19 +207,20 @@ def best_checkpoint(
     if better_up is None:
         return None
     best: tuple[float, Checkpoint] | None = None
-    for checkpoint, value in _candidates(run, values(run, key), half):
+    for checkpoint, value in _candidates(run, key, half):
         score = value if better_up else -value
         if best is None or score >= best[0]:
             best = (score, checkpoint)
     return best[1] if best else None
 
 
-def _candidates(run: Run, readings: Mapping[str, Reading], half: Half | None) -> list[tuple[Checkpoint, float]]:
+def _candidates(run: Run, key: str, half: Half | None) -> list[tuple[Checkpoint, float]]:
+    readings = values(run, key)
     found = []
     for checkpoint in run.checkpoints:
         reading = readings.get(checkpoint.key)
         if reading is None or checkpoint.superseded or (half and not half_of(checkpoint, half)):
             continue
-        if is_own(checkpoint, reading) and math.isfinite(reading.value):
+        if is_telling(run, key, checkpoint, reading) and math.isfinite(reading.value):
             found.append((checkpoint, reading.value))
     return found

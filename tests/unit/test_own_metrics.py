@@ -59,7 +59,24 @@ def test_a_row_without_the_metric_is_not_filled_from_the_row_before(tmp_path: Pa
     rows = [{"step": step, REWARD: step / 100} for step in range(5)] + [missing]
     found = _read(tmp_path, rows, [5])
     assert _own(found) == ["left out"]
-    assert _best(found) is None
+
+
+def test_an_evaluation_one_step_before_the_save_tells_which_is_best(tmp_path: Path) -> None:
+    # A supervised save of batch 10 has 11 steps done; the evaluation is in row 10.
+    rows = [{"step": step, "train_mean_nll": 3.0} for step in range(32)]
+    for step, value in ((10, 2.5), (20, 2.1), (30, 2.3)):
+        rows[step]["test/nll"] = value
+    found = _read(tmp_path, rows, [10, 20, 30])
+    best = best_checkpoint(found, "test/nll")
+    assert [save.step for save in found.checkpoints] == [11, 21, 31]
+    assert best is not None
+    assert best.name == "000020"
+    assert all("test/nll" not in save["metrics"] for save in run_json(found, checkpoints=True)["checkpoints"])
+
+
+def test_a_metric_that_was_nan_is_not_taken_from_the_step_before(tmp_path: Path) -> None:
+    rows = [{"step": step, REWARD: NAN if step == 5 else step / 100} for step in range(6)]
+    assert _best(_read(tmp_path, rows, [5])) is None
 
 
 def test_the_final_save_has_the_row_of_the_last_step(tmp_path: Path) -> None:
