@@ -25,7 +25,7 @@ from stealthrl_tui.text import clean, iso, number
 TEMPLATES: Mapping[str, str] = MappingProxyType(
     {
         "sdk": "one answer with the Tinker SDK, the plain way",
-        "async": "many prompts at the same time with the SDK's futures",
+        "async": "many prompts at the same time",
         "chat": "a conversation in the terminal, or one prompt",
         "openai": "the OpenAI-compatible address: no SDK, no tokenizer",
         "stealthrl": "a paraphrase, asked for as StealthRL trained it",

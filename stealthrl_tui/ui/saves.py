@@ -23,6 +23,16 @@ def has_pieces(checkpoint: Checkpoint) -> Pieces:
     return (state, (" ", "text"), sampler)
 
 
+def has_pieces_short(checkpoint: Checkpoint) -> Pieces:
+    """The same in half the room: `◆◆ both`, or the half there is."""
+    glyph = "◇" if checkpoint.rolling else "◆"
+    if checkpoint.state_uri and checkpoint.sampler_uri:
+        return ((glyph, "state"), (glyph, "sampler"), (" both", "text"))
+    if checkpoint.state_uri:
+        return ((f"{glyph} state", "state"),)
+    return ((f"{glyph} sampler", "sampler"),) if checkpoint.sampler_uri else (("—", "dim"),)
+
+
 def step_pieces(checkpoint: Checkpoint) -> Pieces:
     """The step, `?` where no rule gives it."""
     return ((UNKNOWN, "dim"),) if checkpoint.step is None else ((str(checkpoint.step), "text"),)
@@ -65,7 +75,7 @@ def saved_text(checkpoint: Checkpoint, now: float, save: Save | None = None) -> 
 def server_pieces(save: Save | None, unknown: str, now: float) -> Pieces:
     """`✓ 84 MB` when all that was saved is on the server, `✗ gone` when nothing of it is; `?` and why nobody knows."""
     if save is None or not save.halves:
-        return ((f"? {unknown}", "dim"),)
+        return ((f"? {unknown}".rstrip(), "dim"),)
     left = save.left(now)
     if not left:
         return (("✗ gone", "bad"),)

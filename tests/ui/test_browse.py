@@ -83,12 +83,19 @@ async def test_narrow_list_and_detail_take_turns(root: Path, open_browser: Open)
         assert "1 Timeline" not in screen_text(pilot)
 
 
-async def test_the_server_column_gives_way_on_narrow_screens(root: Path, open_browser: Open) -> None:
+async def test_the_table_of_checkpoints_says_less_before_it_leaves_something_out(
+    root: Path, open_browser: Open
+) -> None:
     async with open_browser(root / "stealthrl_tiny_sync", size=(160, 40)) as pilot:
         assert "? not asked" in screen_text(pilot)
-    async with open_browser(root / "stealthrl_tiny_sync", size=(90, 30)) as pilot:
+        assert "◆ state ◆ sampler" in screen_text(pilot)
+        await pilot.resize_terminal(120, 36)
+        await until(pilot, lambda: "◆◆ both" in screen_text(pilot))
+        assert "SERVER" in screen_text(pilot)
+        await pilot.resize_terminal(60, 30)
         await press_until(pilot, "enter", shows="1 Timeline")
         assert "SERVER" not in screen_text(pilot)
+        assert "◆◆ both" in screen_text(pilot)
 
 
 async def test_resizing_keeps_the_selection(root: Path, open_browser: Open) -> None:

@@ -29,7 +29,7 @@ def test_names_are_unique_and_no_place_has_a_key_twice() -> None:
 
 
 def test_the_help_says_every_key() -> None:
-    text = "\n".join(plain(line) for line in help_lines({}))
+    text = "\n".join(plain(line) for line in help_lines({}, 200))
     for command in COMMANDS:
         if command.keys:
             assert display(command.keys) in text
@@ -37,7 +37,7 @@ def test_the_help_says_every_key() -> None:
 
 
 def test_the_help_says_the_users_own_keys() -> None:
-    text = "\n".join(plain(line) for line in help_lines({"copy": "y,ctrl+y"}))
+    text = "\n".join(plain(line) for line in help_lines({"copy": "y,ctrl+y"}, 200))
     assert "y Ctrl+Y" in text
 
 

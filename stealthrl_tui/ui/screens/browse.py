@@ -49,8 +49,8 @@ class BrowseScreen(PaneKeys):
     AUTO_FOCUS = "#runs"
     DEFAULT_CSS = """
     BrowseScreen #panes { height: 1fr; }
-    BrowseScreen #left { width: 5fr; max-width: 76; padding: 0 1 0 0; }
-    BrowseScreen Detail { width: 7fr; border-left: solid $line; }
+    BrowseScreen #left { width: 13fr; max-width: 66; padding: 0 1 0 0; }
+    BrowseScreen Detail { width: 17fr; border-left: solid $line; }
     BrowseScreen.-narrow #left { width: 1fr; max-width: 100%; }
     BrowseScreen.-narrow Detail { display: none; width: 1fr; border-left: none; padding: 0 1; }
     BrowseScreen.-narrow.-inside #left { display: none; }
@@ -285,7 +285,7 @@ class BrowseScreen(PaneKeys):
     @on(RunList.HeaderClicked, "#runs")
     def _sort_clicked(self, event: RunList.HeaderClicked) -> None:
         event.stop()
-        column = {"glyph": "status", "value": "metric"}.get(event.key or "", event.key or "")
+        column = {"glyph": "status", "spark": "metric"}.get(event.key or "", event.key or "")
         self._sort(column, column == self.roster.sort and not self.roster.reverse)
 
     def _sort(self, key: str, reverse: bool) -> None:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from stealthrl_tui.actions.child import Child
 
 _TICK_SECONDS = 0.25
-_BREAKPOINTS: list[tuple[int, str]] = [(0, "-short"), (30, "-tall")]
 
 
 class Heard(Message):
@@ -37,10 +36,8 @@ class ChildDialog(Dialog[Result]):
     """
 
     AUTO_FOCUS = ""
-    # On a short terminal the answer matters more than the air around it.
-    VERTICAL_BREAKPOINTS = _BREAKPOINTS
     DEFAULT_CSS = """
-    ChildDialog.-short Panel { padding: 0 2; max-height: 100%; width: 100%; }
+    ChildDialog.-short Panel { width: 100%; }
     ChildDialog.-short Panel Words { margin: 0; }
     ChildDialog.-short Panel OptionList { max-height: 3; }
     ChildDialog.-short Panel TextArea { max-height: 3; }

@@ -14,16 +14,20 @@ from stealthrl_tui.ui.presenter import Piece, Pieces
 from stealthrl_tui.ui.widgets.pieces import lines
 
 Result = TypeVar("Result")
+_BREAKPOINTS: list[tuple[int, str]] = [(0, "-short"), (30, "-tall")]
 
 
 class Dialog(ModalScreen[Result | None]):
     """A panel in the middle; Esc gives None. Subclasses compose their parts into a `Panel`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DIALOG)]
+    # On a short terminal the answer matters more than the air around it.
+    VERTICAL_BREAKPOINTS = _BREAKPOINTS
     DEFAULT_CSS = """
     Dialog { align: center middle; background: $background 60%; }
     Dialog OptionList { height: auto; max-height: 14; border: none; padding: 0; margin: 1 0; background: $panel;
         &:focus { border: none; background-tint: $foreground 0%; } }
+    Dialog.-short Panel { padding: 0 2; max-height: 100%; }
     Dialog Input { border: none; padding: 0; height: 1; background: $background; &:focus { border: none; } }
     """
 

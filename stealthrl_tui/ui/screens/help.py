@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,7 +12,7 @@ from textual.containers import VerticalScroll
 
 from stealthrl_tui.ui.bindings import by_place, display
 from stealthrl_tui.ui.presenter import Pieces
-from stealthrl_tui.ui.screens.dialog import Dialog, Words
+from stealthrl_tui.ui.screens.dialog import Dialog, Words, keys_line
 
 _LEGEND: tuple[tuple[str, str, str], ...] = (
     ("◆ state", "state", "full training state: training can go on from it"),
@@ -25,18 +26,28 @@ _LEGEND: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def help_lines(keys: Mapping[str, str]) -> list[Pieces]:
-    """The table of keys as lines; `keys` are the user's own, by command name."""
+def help_lines(keys: Mapping[str, str], width: int) -> list[Pieces]:
+    """The table of keys as lines of at most `width` cells; `keys` are the user's own, by command name."""
     rows: list[Pieces] = []
     for place, commands in by_place():
         rows += [((place.value, "text bold"),)]
         for command in commands:
-            shown = display(keys.get(command.name, command.keys))
-            rows.append(((f"  {shown:<14}", "best"), (command.description, "text")))
+            rows += _entry(display(keys.get(command.name, command.keys)), "best", command.description, width)
         rows.append(())
     rows.append((("On the screen", "text bold"),))
-    rows += [((f"  {glyph:<14}", role), (meaning, "text")) for glyph, role, meaning in _LEGEND]
+    for glyph, role, meaning in _LEGEND:
+        rows += _entry(glyph, role, meaning, width)
     return rows
+
+
+def _entry(left: str, role: str, meaning: str, width: int) -> list[Pieces]:
+    """A key and what it does, the second line of which begins under the first."""
+    first, *others = wrap(meaning, max(_LEAST, width - _INDENT)) or [""]
+    rows: list[Pieces] = [((f"  {left:<{_INDENT - 2}}", role), (first, "text"))]
+    return rows + [((" " * _INDENT + other, "text"),) for other in others]
+
+
+_INDENT, _LEAST = 16, 20
 
 
 class HelpScreen(Dialog[None]):
@@ -49,7 +60,8 @@ class HelpScreen(Dialog[None]):
     ]
     DEFAULT_CSS = """
     HelpScreen > VerticalScroll { width: 84; max-width: 96%; height: auto; max-height: 94%; background: $panel;
-        border: solid $line; padding: 1 3; }
+        border: solid $line; padding: 1 1 0 3; scrollbar-size-vertical: 1; }
+    HelpScreen #keys { dock: bottom; padding: 0 0 1 0; height: 2; background: $panel; }
     """
 
     def __init__(self, keys: Mapping[str, str]) -> None:
@@ -58,7 +70,20 @@ class HelpScreen(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll():
-            yield Words(*help_lines(self._keys))
+            yield Words(id="keys")
+            yield Words(id="table")
+
+    def on_mount(self) -> None:
+        """Say how to get out, whatever is in view."""
+        self.query_one("#keys", Words).say(keys_line(("Esc", "close"), ("↑ ↓ PgUp PgDn", "scroll")))
+
+    def on_resize(self) -> None:
+        """Break the lines for this width."""
+        self.call_after_refresh(self._fill)
+
+    def _fill(self) -> None:
+        table = self.query_one("#table", Words)
+        table.say(*help_lines(self._keys, table.size.width))
 
     def action_scroll(self, way: str) -> None:
         """One line on."""

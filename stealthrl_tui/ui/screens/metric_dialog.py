@@ -11,7 +11,7 @@ from stealthrl_tui.runs.keys import higher_is_better, label
 from stealthrl_tui.runs.model import Run
 from stealthrl_tui.text import clean, number
 from stealthrl_tui.ui.memory import Measure
-from stealthrl_tui.ui.presenter import Pieces, metric_order
+from stealthrl_tui.ui.presenter import Piece, Pieces, metric_order
 from stealthrl_tui.ui.screens.dialog import Choices, Dialog, Panel, Words, keys_line
 from stealthrl_tui.ui.widgets.pieces import content
 
@@ -86,12 +86,10 @@ class MetricDialog(Dialog[Measure]):
         self._say()
 
     def _row(self, key: str) -> Pieces:
-        name = clean(label(key), 22)
-        return (
-            (f"  {name:<24}", "text"),
-            (f"{number(self._run.metrics.latest.get(key)):>9}  ", "text"),
-            (clean(key, 40) if label(key) != key else "", "dim"),
-        )
+        value: Piece = (f"{number(self._run.metrics.latest.get(key)):>9}   ", "text")
+        if label(key) == key:
+            return (value, (clean(key), "text"))
+        return (value, (f"{clean(label(key)):<18}  ", "text"), (clean(key), "dim"))
 
     def _key(self) -> str | None:
         at = self.query_one(OptionList).highlighted

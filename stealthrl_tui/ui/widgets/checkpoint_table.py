@@ -12,6 +12,7 @@ from stealthrl_tui.ui.saves import (
     checkpoint_name,
     expires_pieces,
     has_pieces,
+    has_pieces_short,
     reading_pieces,
     saved_text,
     server_pieces,
@@ -20,9 +21,6 @@ from stealthrl_tui.ui.saves import (
 from stealthrl_tui.ui.widgets.columns import Column
 from stealthrl_tui.ui.widgets.line_table import LineTable
 
-# Narrower terminals have no room for it.
-_SERVER_FROM = 100
-
 
 class CheckpointTable(LineTable[SaveRow]):
     """The table under the curve. Its cursor is the chart's cursor."""
@@ -30,7 +28,6 @@ class CheckpointTable(LineTable[SaveRow]):
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._metric = "METRIC"
-        self._server = True
         self._times: dict[str, tuple[str, Pieces]] = {}
         super().__init__(self._make(), _key, markable=True, empty="no checkpoint yet", id="saves")
 
@@ -58,21 +55,16 @@ class CheckpointTable(LineTable[SaveRow]):
         return [
             Column("step", "STEP", lambda row: step_pieces(row.checkpoint), 6, 5, 100, align="right"),
             Column("name", "NAME", lambda row: checkpoint_name(row.run, row.checkpoint), None, 9, 80),
-            Column("has", "HAS", lambda row: has_pieces(row.checkpoint), 17, 17, 95),
+            Column(
+                "has", "HAS", lambda row: has_pieces(row.checkpoint), 17, 9, 95,
+                short=lambda row: has_pieces_short(row.checkpoint),
+            ),
             Column("metric", self._metric, _metric, 12, 10, 90, align="right"),
-            Column("change", "Δ", lambda row: change_pieces(row.change, row.higher), 7, 6, 60, align="right"),
+            Column("change", "Δ", lambda row: change_pieces(row.change, row.higher), 7, 6, 40, align="right"),
             Column("saved", "SAVED", self._saved, 6, 6, 70, align="right"),
             Column("expires", "EXPIRES", self._expires, 9, 9, 50, align="right"),
-            *((Column("server", "SERVER", self._on_server, 11, 11, 10),) if self._server else ()),
-        ]
-
-    def on_resize(self) -> None:
-        """Another width, perhaps other columns."""
-        server = self.app.size.width >= _SERVER_FROM
-        if server != self._server:
-            self._server = server
-            self.set_columns(self._make())
-        super().on_resize()
+            Column("server", "SERVER", self._on_server, 11, 8, 45, short=self._on_server_short),
+        ]  # fmt: skip
 
     def _saved(self, row: SaveRow) -> Pieces:
         self._times[row.checkpoint.key] = self._times_of(row)
@@ -83,6 +75,9 @@ class CheckpointTable(LineTable[SaveRow]):
 
     def _on_server(self, row: SaveRow) -> Pieces:
         return server_pieces(row.save, row.unknown, self._clock())
+
+    def _on_server_short(self, row: SaveRow) -> Pieces:
+        return server_pieces(row.save, "", self._clock())
 
 
 def _metric(row: SaveRow) -> Pieces:

@@ -28,7 +28,7 @@ class Detail(Vertical):
     """The right-hand side; `show` gives it a run, `open` a tab."""
 
     DEFAULT_CSS = """
-    Detail { height: 1fr; padding: 0 1 0 2; }
+    Detail { height: 1fr; padding: 0 1 0 1; }
     Detail Tabs { margin: 1 0 0 0; }
     """
 

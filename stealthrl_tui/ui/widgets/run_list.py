@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from stealthrl_tui.runs.model import Run, Status
 from stealthrl_tui.text import UNKNOWN, duration, number
 from stealthrl_tui.ui.lineage import listed_name
-from stealthrl_tui.ui.presenter import GLYPHS, Pieces, age_text, latest, step_text
+from stealthrl_tui.ui.presenter import GLYPHS, Pieces, age_text, latest, split_name, step_text
 from stealthrl_tui.ui.widgets.columns import Column
 from stealthrl_tui.ui.widgets.line_table import LineTable
 from stealthrl_tui.ui.widgets.spark import spark
 
 _SPARK = 8
+_METRIC = 7
 _STEP_LEAST, _STEP_MOST = 5, 13
+# Before a run's own name is cut, the spark goes.
+_NAME_LEAST, _NAME_MOST = 14, 28
 _NAME = 200  # the table cuts it to the column
 _DONE_ROLES = {Status.RUNNING: "alive", Status.COMPLETED: "done"}
 
@@ -24,17 +27,20 @@ class RunList(LineTable[Run]):
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._ages: dict[str, str] = {}
-        # The metric column's heading, the sort, the width of the step column.
-        self._layout_key = ("METRIC", "age", _STEP_LEAST)
+        # The metric column's heading, the sort, the width of the step column, the least of the name column.
+        self._layout_key = ("METRIC", "age", _STEP_LEAST, _NAME_LEAST)
         super().__init__(self._make(), lambda run: run.path, markable=True, id="runs")
 
     def lay_out(self, heading: str, sort: str, reverse: bool) -> None:
         """Put `heading` over the metric column, and the sort mark over its column, which is shown for it if need be.
 
-        The step column grows with what it has to show.
+        The step column and the room for the names grow with what they have to show.
         """
-        steps = max([self._layout_key[2], *(len(step_text(run)) for run in self.rows_in_view())])
-        wanted = (heading, sort, min(steps, _STEP_MOST))
+        _, _, steps, name = self._layout_key
+        for run in self.rows_in_view():
+            steps = max(steps, len(step_text(run)))
+            name = max(name, len(split_name(run)[1]))
+        wanted = (heading, sort, min(steps, _STEP_MOST), min(name, _NAME_MOST))
         if wanted != self._layout_key:
             self._layout_key = wanted
             self.set_columns(self._make())
@@ -62,14 +68,14 @@ class RunList(LineTable[Run]):
         return self.rows[top : top + max(1, self.size.height)]
 
     def _make(self) -> list[Column[Run]]:
-        heading, sort, steps = self._layout_key
+        heading, sort, steps, name = self._layout_key
         return [
             Column("glyph", "", _status, 1, 1, 90, gap=1),
-            Column("name", "NAME", lambda run: listed_name(run, _NAME), None, 14, 100, cut="start"),
+            Column("name", "NAME", lambda run: listed_name(run, _NAME), None, name, 100, cut="start"),
             Column("step", "STEP", lambda run: ((step_text(run), "text"),), steps, steps, 60, align="right"),
             *_SORTED_BY.get(sort, ()),
-            Column("metric", heading[:_SPARK], _course, _SPARK, _SPARK, 30, gap=1),
-            Column("value", "", _value, 6, 6, 50, align="right"),
+            Column("spark", "", _course, _SPARK, _SPARK, 30, gap=1),
+            Column("metric", heading[:_METRIC], _value, _METRIC, _METRIC, 50, align="right"),
             Column("age", "AGE", self._age, 6, 6, 70, align="right"),
         ]
 

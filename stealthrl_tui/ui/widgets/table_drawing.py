@@ -109,7 +109,7 @@ class TableDrawing(ScrollView, RoleStyles, Generic[Row]):
         for slot in self._layout(width):
             column = slot.column
             pieces.append((" " * (slot.start - at), "text"))
-            pieces += fit(column.render(row), slot.width, column.align, column.cut)
+            pieces += fit(slot.pieces(row), slot.width, column.align, column.cut)
             at = slot.start + slot.width
         return pieces
 
