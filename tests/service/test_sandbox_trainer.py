@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from stealthrl_tui.sandbox.lifeline import OWNER_VARIABLE, is_left, owning
 from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
 from stealthrl_tui.sandbox.trainer import read_options
 
@@ -99,12 +101,21 @@ def test_an_interrupted_run_is_taken_up_as_if_nothing_had_happened(sandbox: Sand
     assert rows(interrupted / "checkpoints.jsonl") == ledger
 
 
-def test_a_trainer_can_be_tied_to_its_parent(sandbox: Sandbox, tmp_path: Path) -> None:
-    arguments = ["--runs", str(tmp_path), "--steps", "1000", "--delay", "1", "--with-parent"]
-    child = subprocess.Popen(command(*arguments), env={**os.environ, **sandbox.environ()}, stdin=subprocess.PIPE)
-    assert child.stdin is not None
-    child.stdin.close()
+def test_a_trainer_ends_with_the_owner_of_a_folder_though_it_was_detached(sandbox: Sandbox, tmp_path: Path) -> None:
+    arguments = ["--runs", str(tmp_path), "--steps", "1000", "--delay", "1"]
+    environ = {**os.environ, **sandbox.environ(), OWNER_VARIABLE: str(tmp_path)}
+    with owning(tmp_path, patience=SECONDS):
+        child = subprocess.Popen(command(*arguments), env=environ, stdin=subprocess.DEVNULL, start_new_session=True)
+        deadline = time.monotonic() + SECONDS
+        while not (tmp_path / "harbour/metrics.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not is_left(tmp_path)
+        assert child.poll() is None
     assert child.wait(SECONDS) == 0
+    assert is_left(tmp_path)
+    shutil.rmtree(tmp_path)
+    assert subprocess.run(command(*arguments), env=environ, timeout=SECONDS, check=False).returncode == 0
+    assert not tmp_path.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""The sample runs that the sandbox service trained, and so holds the checkpoints of.
+
+Where the trainer and the root of the runs are, their files say only once they are placed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+MODEL = "sandbox/tiny-byte-model"
+STEP_SECONDS = 1.0
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+# What the recorded files say in place of the trainer's file and of the root of the runs.
+TRAINER_PLACE, ROOT_PLACE = "@TRAINER@", "@ROOT@"
+TRAINER = Path(__file__).with_name("trainer.py")
+
+_TIMES = ("created", "expires_at", "last_request", "saved_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A run of the sandbox's trainer: `name` is its place below the root, `age` how many seconds ago it ended.
+
+    With `until` it was interrupted once the save of that step was recorded.
+    """
+
+    name: str
+    age: float
+    rank: int
+    steps: int
+    save_every: int
+    until: int | None = None
+
+    @property
+    def training_run_id(self) -> str:
+        """The service's name of it, in the samples the same however often they are made."""
+        return f"{uuid.uuid5(uuid.NAMESPACE_URL, self.name)}:train:0"
+
+    def arguments(self, root: str | os.PathLike[str]) -> tuple[str, ...]:
+        """The trainer's arguments, with the run below `root`."""
+        options = ("--delay", str(STEP_SECONDS), "--rank", str(self.rank), "--model", MODEL)
+        return (*options, f"log_path={root}/{self.name}", f"max_steps={self.steps}", f"save_every={self.save_every}")
+
+
+# The demo's trainer takes this one up where it was interrupted.
+LIVE = Held("sandbox/harbour", 5.0, rank=4, steps=300, save_every=10, until=60)
+HELD = (
+    LIVE,
+    Held("sandbox/harbour_rank8", 2 * HOUR, rank=8, steps=120, save_every=20, until=40),
+    # So old that its periodic checkpoints, which live for a week, are about to expire.
+    Held("sandbox/harbour_rank2", 6 * DAY, rank=2, steps=80, save_every=20),
+)
+
+
+def place(run: Path, kept: Path, root: Path, ended: float) -> None:
+    """Have a run, and what the service keeps of it, speak of `root` and of an end at `ended` (Unix seconds)."""
+    later = ended - json.loads((kept / "run.json").read_bytes())["last_request"]
+    for path in kept.rglob("*.json"):
+        path.write_text(_moved(path.read_text("utf-8"), later), "utf-8")
+    ledger, log, config = (run / name for name in ("checkpoints.jsonl", "logs.log", "config.json"))
+    rows = ledger.read_text("utf-8").splitlines()
+    ledger.write_text("".join(f"{_moved(row, later)}\n" for row in rows), "utf-8")
+    _fill(log, shlex.quote(str(TRAINER)), shlex.quote(str(root)))
+    _fill(config, json.dumps(str(TRAINER))[1:-1], json.dumps(str(root))[1:-1])
+
+
+def _fill(path: Path, trainer: str, root: str) -> None:
+    text = path.read_text("utf-8")
+    path.write_text(text.replace(TRAINER_PLACE, trainer).replace(ROOT_PLACE, root), "utf-8")
+
+
+def _moved(text: str, later: float) -> str:
+    content: dict[str, Any] = json.loads(text)
+    for name in _TIMES:
+        moment = content.get(name)
+        if isinstance(moment, str):
+            content[name] = (datetime.fromisoformat(moment) + timedelta(seconds=later)).isoformat()
+        elif moment is not None:
+            content[name] = moment + later
+    return json.dumps(content)
