@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -29,11 +30,15 @@ PREFIX = "stealthrl-tui-demo-"
 # corner of a machine mustn't fill its disk.
 PAUSE, MOST_RUNS = 20.0, 100
 _PATIENCE = 0.5
+# Takes up a run that is there, and begins one that isn't.
+_RESUME = "behavior_if_log_dir_exists=resume"
 _OTHER_ACCOUNT = ("TINKER_CREDENTIAL_CMD", "TINKER_PROJECT_ID")
 _LOOPBACK = "127.0.0.1"
 
-# Is given the roots, and what is to run beside the browser: to be entered when its first walk has begun.
-Opener = Callable[[Sequence[str], AbstractContextManager[None]], int]
+# To be called when the runs are on the screen: what competes with the browser for the processors waits for it.
+Begin = Callable[[], None]
+# Is given the roots, and what lives beside the browser: to be entered when its first walk has begun.
+Opener = Callable[[Sequence[str], AbstractContextManager[Begin]], int]
 
 
 def run_demo(open_browser: Opener) -> int:
@@ -45,9 +50,10 @@ def run_demo(open_browser: Opener) -> int:
     """
     _clean_leftovers(Path(tempfile.gettempdir()))
     with _ending_in_order(), _temporary_folder() as folder, listen() as listening:
-        root = samples.unpack(folder)
+        now = time.time()
+        root = samples.unpack(folder, now)
         with _environment(_settle(folder, url_of(listening))):
-            return open_browser([str(root)], _alive(folder, root, listening))
+            return open_browser([str(root)], _alive(folder, root, now, listening))
 
 
 @contextlib.contextmanager
@@ -132,45 +138,59 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _alive(folder: Path, root: Path, listening: socket.socket) -> Iterator[None]:
-    with serving(listening, folder / samples.SERVICE, [MODEL]), (folder / "trainer.log").open("ab") as log:
-        training = _Training(root, log.fileno())
-        try:
-            yield
-        finally:
-            training.end()
+def _alive(folder: Path, root: Path, now: float, listening: socket.socket) -> Iterator[Begin]:
+    life = _Life(folder, root, now, listening)
+    thread = threading.Thread(target=life.live, name="demo", daemon=True)
+    thread.start()
+    try:
+        yield life.begin
+    finally:
+        life.end()
+        thread.join()
 
 
-class _Training:
-    """The live runs, one after another: first the sample that was interrupted is taken up, then new ones begin."""
+class _Life:
+    """The service, and the live runs one after another: the interrupted sample is taken up, then new ones begin."""
 
-    def __init__(self, root: Path, log: int) -> None:
-        self._root, self._log = root, log
-        self._over, self._starting = threading.Event(), threading.Lock()
-        self._trainer = self._start(LIVE, "behavior_if_log_dir_exists=resume")
-        self._thread = threading.Thread(target=self._go_on, name="demo", daemon=True)
-        self._thread.start()
+    def __init__(self, folder: Path, root: Path, now: float, listening: socket.socket) -> None:
+        self._folder, self._root, self._now, self._listening = folder, root, now, listening
+        self._begun, self._over, self._starting = threading.Event(), threading.Event(), threading.Lock()
+        self._trainer: subprocess.Popen[bytes] | None = None
 
-    def _start(self, run: Held, *more: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "stealthrl_tui.sandbox.trainer", *run.arguments(self._root), *more]
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True
-        )
-
-    def _go_on(self) -> None:
-        # A trainer that fails, as on a full disk, ends this as it would end a real run: it just stops.
-        with contextlib.suppress(OSError):
-            for number in range(2, MOST_RUNS + 1):
-                if self._trainer.wait() != 0 or self._over.wait(PAUSE):
-                    return
-                with self._starting:
-                    if self._over.is_set():
-                        return
-                    self._trainer = self._start(dataclasses.replace(LIVE, name=f"{LIVE.name}_{number}"))
+    def begin(self) -> None:
+        """Let it live."""
+        self._begun.set()
 
     def end(self) -> None:
-        """End the one that trains, now."""
+        """End it, now."""
         with self._starting:
             self._over.set()
-            self._trainer.kill()
-        self._thread.join()
+            if self._trainer is not None:
+                self._trainer.kill()
+        self._begun.set()
+
+    def live(self) -> None:
+        """From `begin` to `end`; what fails, as on a full disk, ends sooner and the browser says what it misses."""
+        self._begun.wait()
+        with contextlib.suppress(OSError):
+            kept = samples.unpack_service(self._folder, self._now)
+            with serving(self._listening, kept, [MODEL]):
+                self._train()
+                self._over.wait()
+
+    def _train(self) -> None:
+        for number in range(1, MOST_RUNS + 1):
+            run = LIVE if number == 1 else dataclasses.replace(LIVE, name=f"{LIVE.name}_{number}")
+            trainer = self._start(run)
+            if trainer is None or trainer.wait() != 0 or self._over.wait(PAUSE):
+                return
+
+    def _start(self, run: Held) -> subprocess.Popen[bytes] | None:
+        command = [sys.executable, "-m", "stealthrl_tui.sandbox.trainer", *run.arguments(self._root), _RESUME]
+        with self._starting, (self._folder / "trainer.log").open("ab") as log:
+            if self._over.is_set():
+                return None
+            self._trainer = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+            return self._trainer

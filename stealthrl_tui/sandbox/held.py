@@ -10,9 +10,7 @@ import os
 import shlex
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 MODEL = "sandbox/tiny-byte-model"
 STEP_SECONDS = 1.0
@@ -21,7 +19,7 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 TRAINER_PLACE, ROOT_PLACE = "@TRAINER@", "@ROOT@"
 TRAINER = Path(__file__).with_name("trainer.py")
 
-_TIMES = ("created", "expires_at", "last_request", "saved_at")
+_TIMES = ("created", "expires_at", "last_request")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +57,10 @@ HELD = (
 )
 
 
-def place(run: Path, kept: Path, root: Path, ended: float) -> None:
-    """Have a run, and what the service keeps of it, speak of `root` and of an end at `ended` (Unix seconds)."""
-    later = ended - json.loads((kept / "run.json").read_bytes())["last_request"]
-    for path in kept.rglob("*.json"):
-        path.write_text(_moved(path.read_text("utf-8"), later), "utf-8")
-    ledger, log, config = (run / name for name in ("checkpoints.jsonl", "logs.log", "config.json"))
-    rows = ledger.read_text("utf-8").splitlines()
-    ledger.write_text("".join(f"{_moved(row, later)}\n" for row in rows), "utf-8")
-    _fill(log, shlex.quote(str(TRAINER)), shlex.quote(str(root)))
-    _fill(config, json.dumps(str(TRAINER))[1:-1], json.dumps(str(root))[1:-1])
+def place(run: Path, root: Path) -> None:
+    """Have the files of a run speak of where it is, below `root`."""
+    _fill(run / "logs.log", shlex.quote(str(TRAINER)), shlex.quote(str(root)))
+    _fill(run / "config.json", json.dumps(str(TRAINER))[1:-1], json.dumps(str(root))[1:-1])
 
 
 def _fill(path: Path, trainer: str, root: str) -> None:
@@ -76,12 +68,10 @@ def _fill(path: Path, trainer: str, root: str) -> None:
     path.write_text(text.replace(TRAINER_PLACE, trainer).replace(ROOT_PLACE, root), "utf-8")
 
 
-def _moved(text: str, later: float) -> str:
-    content: dict[str, Any] = json.loads(text)
-    for name in _TIMES:
-        moment = content.get(name)
-        if isinstance(moment, str):
-            content[name] = (datetime.fromisoformat(moment) + timedelta(seconds=later)).isoformat()
-        elif moment is not None:
-            content[name] = moment + later
-    return json.dumps(content)
+def move(kept: Path, ended: float) -> None:
+    """Have what the service keeps of a run, in its folder `kept`, end at `ended` (Unix seconds)."""
+    later = ended - json.loads((kept / "run.json").read_bytes())["last_request"]
+    for path in kept.rglob("*.json"):
+        content = json.loads(path.read_bytes())
+        moved = {name: content[name] + later for name in _TIMES if content.get(name) is not None}
+        path.write_text(json.dumps({**content, **moved}), "utf-8")

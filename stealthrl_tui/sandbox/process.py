@@ -11,8 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -114,6 +112,9 @@ class Sandbox:
 
         SandboxError holds the status and the service's own words when it refuses.
         """
+        import urllib.error  # heavy, and the demo starts without it
+        import urllib.request
+
         data = None if body is None else json.dumps(body).encode()
         headers = {"X-API-Key": self.api_key, "Authorization": f"Bearer {self.api_key}"}
         request = urllib.request.Request(self.base_url + path, data, headers, method=method)

@@ -17,13 +17,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stealthrl_tui.sandbox.held import DAY, HELD, HOUR, MINUTE, place
+from stealthrl_tui.sandbox.held import DAY, HELD, HOUR, MINUTE, move, place
 
 ROOT = "outputs/runs"
 ARCHIVE = Path(__file__).with_name("samples.zip")
 USAGE = "usage: python -m stealthrl_tui.sandbox.samples build DATA_DIRECTORY"
 
 _LOG_TIME = re.compile(rb"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d{3} - ", re.MULTILINE)
+
+_LOG_END = 1 << 14  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +89,30 @@ def _members(data: Path) -> Iterator[tuple[str, Path]]:
             yield f"{there}/{path.relative_to(source).as_posix()}", path
 
 
-def unpack(folder: Path, now: float | None = None) -> Path:
-    """Put the samples into `folder`, dated as seen at `now` (Unix seconds): the root to browse.
-
-    What the service keeps is in the folder `service` then.
-    """
-    moment = time.time() if now is None else now
-    with zipfile.ZipFile(ARCHIVE) as archive:
-        archive.extractall(folder)
+def unpack(folder: Path, now: float) -> Path:
+    """Put the runs into `folder`, dated as seen at `now` (Unix seconds): the root to browse."""
+    _extract(folder, ROOT)
     root = folder / ROOT
     for held in HELD:
-        ended = moment - held.age
-        place(root / held.name, folder / SERVICE / "runs" / held.training_run_id, root, ended)
-        _date(root / held.name, ended)
+        place(root / held.name, root)
+        _date(root / held.name, now - held.age)
     for sample in ELSEWHERE:
         run = root / sample.name
-        _date(run, _last_log_time(run / "training.log") if sample.age is None else moment - sample.age)
+        _date(run, _last_log_time(run / "training.log") if sample.age is None else now - sample.age)
     return root
+
+
+def unpack_service(folder: Path, now: float) -> Path:
+    """Put what the service keeps of the runs into `folder`, dated as the runs: the service's own folder."""
+    _extract(folder, SERVICE)
+    for held in HELD:
+        move(folder / SERVICE / "runs" / held.training_run_id, now - held.age)
+    return folder / SERVICE
+
+
+def _extract(folder: Path, part: str) -> None:
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        archive.extractall(folder, [name for name in archive.namelist() if name.startswith(f"{part}/")])
 
 
 def _date(run: Path, ended: float) -> None:
@@ -112,7 +121,7 @@ def _date(run: Path, ended: float) -> None:
 
 
 def _last_log_time(log: Path) -> float:
-    stamp = _LOG_TIME.findall(log.read_bytes())[-1].decode()
+    stamp = _LOG_TIME.findall(log.read_bytes()[-_LOG_END:])[-1].decode()
     return time.mktime(time.strptime(stamp, "%Y-%m-%d %H:%M:%S"))
 
 

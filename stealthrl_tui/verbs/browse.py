@@ -6,7 +6,7 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -25,23 +25,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 def open_browser(
     roots: Sequence[str],
-    beside: AbstractContextManager[None] | None = None,
+    beside: AbstractContextManager[Callable[[], None] | None] | None = None,
     *,
     badge: str | None = None,
     settings: Settings | None = None,
 ) -> int:
-    """Browse `roots` until the user quits; `beside` is entered for that time. `settings` are the file's when None.
+    """Browse `roots` until the user quits. `settings` are the file's when None.
 
-    Raises Refusal where there is no terminal to draw on.
+    `beside` is entered for that time, and what it gives is called when the runs are on the screen. Raises Refusal where
+    there is no terminal to draw on.
     """
     require_terminal()
     gc.disable()  # a collection would look through all that is imported; the browser allows it after its first paint
     listing = Listing(roots)  # walks in a process of its own while the imports below take their time
-    with beside or nullcontext():
+    with beside or nullcontext() as shown:
         from stealthrl_tui.settings import load
         from stealthrl_tui.ui.app import browse
 
-        return browse(roots, settings or load(), badge=badge, listing=listing)
+        return browse(roots, settings or load(), badge=badge, listing=listing, shown=shown)
 
 
 def require_terminal() -> None:

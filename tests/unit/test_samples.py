@@ -46,13 +46,14 @@ def test_a_run_is_dated_by_its_own_log_or_by_its_age(tmp_path: Path) -> None:
 
 
 def test_what_the_service_keeps_is_as_old_as_the_run_and_named_as_its_ledger_names_it(tmp_path: Path) -> None:
-    samples.unpack(tmp_path, NOW)
+    root = samples.unpack(tmp_path, NOW)
+    service = samples.unpack_service(tmp_path, NOW)
     for run in HELD:
-        kept = tmp_path / "service" / "runs" / run.training_run_id
+        kept = service / "runs" / run.training_run_id
         told = json.loads((kept / "run.json").read_text())
         assert (told["id"], told["base_model"], told["lora"]["rank"]) == (run.training_run_id, held.MODEL, run.rank)
         assert told["last_request"] == NOW - run.age
-        rows = [json.loads(line) for line in (tmp_path / samples.ROOT / run.name / "checkpoints.jsonl").open()]
+        rows = [json.loads(line) for line in (root / run.name / "checkpoints.jsonl").open()]
         for row in rows:
             for kind, path in (("weights", row["state_path"]), ("sampler_weights", row["sampler_path"])):
                 assert path == f"tinker://{run.training_run_id}/{kind}/{row['name']}"
