@@ -10,7 +10,10 @@ import os
 import shlex
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+from stealthrl_tui.text import iso
 
 MODEL = "sandbox/tiny-byte-model"
 STEP_SECONDS = 1.0
@@ -57,15 +60,28 @@ HELD = (
 )
 
 
-def place(run: Path, root: Path) -> None:
-    """Have the files of a run speak of where it is, below `root`."""
+def place(run: Path, root: Path, ended: float) -> None:
+    """Have the files of a run speak of where it is, below `root`, and of an end at `ended` (Unix seconds)."""
     _fill(run / "logs.log", shlex.quote(str(TRAINER)), shlex.quote(str(root)))
     _fill(run / "config.json", json.dumps(str(TRAINER))[1:-1], json.dumps(str(root))[1:-1])
+    _move_saves(run / "checkpoints.jsonl", ended)
 
 
 def _fill(path: Path, trainer: str, root: str) -> None:
     text = path.read_text("utf-8")
     path.write_text(text.replace(TRAINER_PLACE, trainer).replace(ROOT_PLACE, root), "utf-8")
+
+
+def _move_saves(ledger: Path, ended: float) -> None:
+    rows = [json.loads(line) for line in ledger.read_text("utf-8").splitlines()]
+    saved = [_unix(row["saved_at"]) for row in rows if row.get("saved_at")]
+    for row in rows if saved else ():
+        row |= {key: iso(_unix(row[key]) + ended - max(saved)) for key in ("saved_at", "expires_at") if row.get(key)}
+    ledger.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
+def _unix(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def move(kept: Path, ended: float) -> None:

@@ -6,6 +6,7 @@ losses and their names on the service are the same each time, the seconds they t
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -46,13 +47,18 @@ def _ended(held: Held, run: Path, trainer: subprocess.Popen[bytes]) -> bool:
     """Whether it came to its end, or to the save after which it is interrupted; then that is done."""
     status = trainer.poll()
     if status is None:
-        ledger = run / "checkpoints.jsonl"
-        if held.until is not None and ledger.exists() and f'"name": "{held.until:06d}"' in ledger.read_text("utf-8"):
+        if held.until is not None and f"{held.until:06d}" in _saves(run / "checkpoints.jsonl"):
             trainer.send_signal(signal.SIGINT)
             status = trainer.wait()
     if status not in (None, 0 if held.until is None else 130):
         raise subprocess.CalledProcessError(status, held.name)
     return status is not None
+
+
+def _saves(ledger: Path) -> list[str]:
+    # A last line without its end is still being written.
+    lines = ledger.read_text("utf-8").split("\n")[:-1] if ledger.exists() else []
+    return [json.loads(line)["name"] for line in lines]
 
 
 def _keep(held: Held, root: Path, folder: Path, data: Path) -> None:

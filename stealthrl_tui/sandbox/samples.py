@@ -94,7 +94,7 @@ def unpack(folder: Path, now: float) -> Path:
     _extract(folder, ROOT)
     root = folder / ROOT
     for held in HELD:
-        place(root / held.name, root)
+        place(root / held.name, root, now - held.age)
         _date(root / held.name, now - held.age)
     for sample in ELSEWHERE:
         run = root / sample.name
