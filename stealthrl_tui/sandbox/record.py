@@ -46,10 +46,9 @@ def _trainer(held: Held, root: Path, sandbox: Sandbox) -> subprocess.Popen[bytes
 def _ended(held: Held, run: Path, trainer: subprocess.Popen[bytes]) -> bool:
     """Whether it came to its end, or to the save after which it is interrupted; then that is done."""
     status = trainer.poll()
-    if status is None:
-        if held.until is not None and f"{held.until:06d}" in _saves(run / "checkpoints.jsonl"):
-            trainer.send_signal(signal.SIGINT)
-            status = trainer.wait()
+    if status is None and held.until is not None and f"{held.until:06d}" in _saves(run / "checkpoints.jsonl"):
+        trainer.send_signal(signal.SIGINT)
+        status = trainer.wait()
     if status not in (None, 0 if held.until is None else 130):
         raise subprocess.CalledProcessError(status, held.name)
     return status is not None
