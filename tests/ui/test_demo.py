@@ -24,7 +24,9 @@ from stealthrl_tui.sandbox.lifeline import owning
 from stealthrl_tui.settings import config_path, state_dir
 
 SECONDS = 60.0
-RECORDED = 61  # steps of the live run before it goes on
+DATA = Path(__file__).parents[1] / "data"
+# Steps of the live run before it goes on.
+RECORDED = len((DATA / LIVE.name / "metrics.jsonl").read_text().splitlines())
 # A browser that resumes another run, detached as a real one does it, and then ends in its own way.
 PROGRAM = """
 import os, subprocess, sys, time

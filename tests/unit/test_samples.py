@@ -55,10 +55,10 @@ def test_what_the_service_keeps_is_as_old_as_the_run_and_named_as_its_ledger_nam
         assert told["last_request"] == NOW - run.age
         rows = [json.loads(line) for line in (root / run.name / "checkpoints.jsonl").open()]
         for row in rows:
-            for kind, path in (("weights", row["state_path"]), ("sampler_weights", row["sampler_path"])):
-                assert path == f"tinker://{run.training_run_id}/{kind}/{row['name']}"
-                save = json.loads((kept / kind / f"{row['name']}.json").read_text())
-                assert (kept / kind / f"{row['name']}.npz").stat().st_size == save["size_bytes"]
+            for path in (row["state_path"], row["sampler_path"]):
+                place = kept / path.removeprefix(f"tinker://{run.training_run_id}/")
+                save = json.loads(place.with_suffix(".json").read_text())
+                assert place.with_suffix(".npz").stat().st_size == save["size_bytes"]
                 assert NOW - run.age - 600 < save["created"] <= NOW - run.age
                 assert save["expires_at"] is None or 0 < save["expires_at"] - save["created"] <= 7 * 86400
 
