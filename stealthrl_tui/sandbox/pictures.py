@@ -33,7 +33,7 @@ NOW = "2026-11-23 17:43:00"
 # rich names everything in an SVG by a checksum of all of it: one changed letter would change every line.
 _IDS = re.compile(r"terminal-\d+")
 _WEB_FONTS = re.compile(r"\s*@font-face \{.*?\n    \}", re.DOTALL)
-_POLL_SECONDS, _QUIET_POLLS, _PATIENCE_SECONDS = 0.08, 3, 30.0
+_POLL_SECONDS, _QUIET_POLLS, _PATIENCE_SECONDS = 0.08, 6, 30.0
 
 
 @dataclass(frozen=True, slots=True)
