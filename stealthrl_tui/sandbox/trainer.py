@@ -5,9 +5,9 @@
 
 The service's address and key come from the environment, as for every Tinker program. The directory is shaped as a
 supervised cookbook run (FORMATS.md, "Cookbook run directory"): config.json, logs.log with the command line,
-metrics.jsonl, checkpoints.jsonl with a `final` row. Arguments of the form `key=value` (`log_path`, `max_steps`,
-`save_every`, `behavior_if_log_dir_exists`) go over the options, so the recorded command followed by
-`log_path=DIR behavior_if_log_dir_exists=resume` takes the run up again, optimizer and all.
+metrics.jsonl; the checkpoints are the recorder's, as in any loop that uses it. Arguments of the form `key=value`
+(`log_path`, `max_steps`, `save_every`, `behavior_if_log_dir_exists`) go over the options, so the recorded command
+followed by `log_path=DIR behavior_if_log_dir_exists=resume` takes the run up again, optimizer and all.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stealthrl_tui.recorder import Recorder
 from stealthrl_tui.sandbox.corpus import HELD_OUT, SENTENCES, lesson
 from stealthrl_tui.sandbox.lifeline import end_with_owner
 
@@ -94,8 +95,8 @@ class RunDirectory:
 
     def last_state(self) -> tuple[str, int] | None:
         """The URI and the steps done of the last periodic save, None without one."""
-        saves = [(row["state_path"], row["batch"] + 1) for row in _rows(self._ledger) if row["name"] != "final"]
-        return saves[-1] if saves else None
+        saves = [row for row in _rows(self._ledger) if row["name"] != "final" and "state_path" in row]
+        return (saves[-1]["state_path"], saves[-1]["batch"]) if saves else None
 
     def complete(self, steps: int) -> bool:
         """Whether the run was trained to the end of that many steps."""
@@ -131,14 +132,9 @@ class RunDirectory:
             self._replace(self._metrics, "".join(rows))
 
     def add_metrics(self, row: dict[str, Any]) -> None:
-        self._append(self._metrics, row)
-
-    def add_checkpoint(self, row: dict[str, Any]) -> None:
-        self._append(self._ledger, row)
-
-    def _append(self, path: Path, row: dict[str, Any]) -> None:
-        with path.open("a", encoding="utf-8") as file:
+        with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+
 
     def _replace(self, path: Path, text: str) -> None:
         beside = path.with_name(f".{path.name}.part")
@@ -158,21 +154,19 @@ class Trainer:
         self._run = run
         self._client = client
         self._steps_done = steps_done
-        self._tokens = 0
 
-    def train(self) -> None:
+    def train(self, recorder: Recorder) -> None:
         """All steps that are left, with their rows and saves, then the final save."""
         options = self._options
-        for step in range(self._steps_done, options.steps):
-            began = time.perf_counter()
-            row = self._step(step)
-            time.sleep(options.delay)
-            row["time/total"] = time.perf_counter() - began
-            self._run.add_metrics(row)
-            _log.info("Wrote metrics to %s", self._run.path / "metrics.jsonl")
-            if step > 0 and step % options.save_every == 0:
-                self._save(f"{step:06d}", {"batch": step, "epoch": 0}, _TTL_SECONDS)
-        self._save("final", {"batch": 0, "epoch": 1}, None)
+        with recorder:
+            for step in range(self._steps_done, options.steps):
+                began = time.perf_counter()
+                row = self._step(step)
+                time.sleep(options.delay)
+                row["time/total"] = time.perf_counter() - began
+                self._run.add_metrics(row)
+                _log.info("Wrote metrics to %s", self._run.path / "metrics.jsonl")
+                recorder.step(step + 1, epoch=0)
         _log.info("Training completed successfully")
 
     def _step(self, step: int) -> dict[str, Any]:
@@ -194,20 +188,9 @@ class Trainer:
         loss = trained.result(timeout=_ANSWER_SECONDS).metrics["loss:sum"]
         row["optim/grad_norm"] = (stepped.result(timeout=_ANSWER_SECONDS).metrics or {}).get("grad_norm")
         count = sum(len(lesson(text)[0]) for text in texts)
-        self._tokens += count
         row |= {"num_sequences": len(texts), "num_tokens": count, "num_loss_tokens": _answer_tokens(texts)}
         row["train_mean_nll"] = loss / _answer_tokens(texts)
         return row
-
-    def _save(self, name: str, row: dict[str, Any], ttl_seconds: int | None) -> None:
-        state = self._client.save_state(name, ttl_seconds=ttl_seconds, overwrite=True)
-        sampler = self._client.save_weights_for_sampler(name, ttl_seconds=ttl_seconds)
-        paths = {
-            "state_path": state.result(timeout=_ANSWER_SECONDS).path,
-            "sampler_path": sampler.result(timeout=_ANSWER_SECONDS).path,
-        }
-        self._run.add_checkpoint({"name": name, **row, **paths, "elapsed_tokens": self._tokens})
-        _log.info("Saved checkpoints: %s", paths)
 
 
 def _answer_tokens(sentences: Sequence[str]) -> int:
@@ -276,7 +259,17 @@ def run(options: Options) -> None:
     with tinker.ServiceClient() as service:
         client = _client(service, state, base_model, options.rank)
         _log.info("Training for %d batches x 1 epochs = %d steps", options.steps, options.steps)
-        Trainer(options, directory, client, steps_done).train()
+        recorder = Recorder(
+            client,
+            directory.path,
+            base_model=base_model,
+            lora_rank=options.rank,
+            total_steps=options.steps,
+            save_every=options.save_every,
+            ttl_seconds=_TTL_SECONDS,
+            start_step=steps_done,
+        )
+        Trainer(options, directory, client, steps_done).train(recorder)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

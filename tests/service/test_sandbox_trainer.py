@@ -59,8 +59,11 @@ def test_a_run_from_first_step_to_final(sandbox: Sandbox, tmp_path: Path) -> Non
     assert [(row["name"], row["batch"], row["epoch"]) for row in ledger] == [
         ("000010", 10, 0),
         ("000020", 20, 0),
-        ("final", 0, 1),
+        ("final", 25, 0),
     ]
+    info = json.loads((run / "checkpoints/final_checkpoint_info.json").read_text())
+    assert tuple(info["checkpoints"].values()) == (ledger[-1]["state_path"], ledger[-1]["sampler_path"])
+    assert all(row["saved_at"] and (row["expires_at"] is None) == (row["name"] == "final") for row in ledger)
     for row in ledger:
         for path in (row["state_path"], row["sampler_path"]):
             assert sandbox.call("POST", "/api/v1/weights_info", {"tinker_path": path})["lora_rank"] == 16
@@ -94,7 +97,7 @@ def test_an_interrupted_run_is_taken_up_as_if_nothing_had_happened(sandbox: Sand
     ledger = rows(interrupted / "checkpoints.jsonl")
     assert [row["name"] for row in ledger] == ["000005", "000010", "000015", "final"]
     assert len({row["state_path"].split("/")[2] for row in ledger}) == 2
-    assert (interrupted / "metrics.jsonl.pre_resume_000006").exists()
+    assert (interrupted / "metrics.jsonl.pre_resume_000005").exists()
     before = (interrupted / "metrics.jsonl").read_bytes()
     assert train(sandbox, *arguments, "behavior_if_log_dir_exists=resume").returncode == 0
     assert (interrupted / "metrics.jsonl").read_bytes() == before
