@@ -39,6 +39,7 @@ from stealthrl_tui.text import clean
 
 APP = "stealthrl-tui"
 CONFIG_VARIABLE = "STEALTHRL_TUI_CONFIG"
+STATE_VARIABLE = "STEALTHRL_TUI_STATE"
 THEMES = ("dark", "light")
 # Below this the service is asked more often than anything there changes.
 SHORTEST_INTERVAL = 10.0
@@ -97,7 +98,13 @@ def config_path(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def state_dir() -> Path:
-    """Where this system keeps what a program remembers from one start to the next; it may not exist yet."""
+    """Where what is remembered from one start to the next is kept; it may not exist yet.
+
+    `$STEALTHRL_TUI_STATE` names another folder than the system's usual one.
+    """
+    named = os.environ.get(STATE_VARIABLE)
+    if named:
+        return Path(os.path.expanduser(named))
     from platformdirs import user_state_path
 
     return user_state_path(APP, appauthor=False)

@@ -16,6 +16,8 @@ from stealthrl_tui.runs.rows import shallow, whole
 from stealthrl_tui.text import clean
 
 FINAL = "final"
+# Only this project's recorder writes them (stealthrl_tui/recorder.py): its `batch` is the steps done, in any loop.
+_RECORDER_KEYS = ("saved_at", "expires_at")
 _STATE, _SAMPLER = "weights", "sampler_weights"
 _HANDLED = frozenset(("name", "batch", "epoch", "final", "rolling", "state_path", "sampler_path"))
 _SHOWN = 200
@@ -282,12 +284,20 @@ def superseded(saves: Sequence[Save]) -> set[int]:
     return {index for index in rolling if index != rolling[-1] or index < last_end or saves[index].run_id in ended_runs}
 
 
+def recorded(extra: Mapping[str, Any]) -> bool:
+    """Whether a row with these other keys is the recorder's."""
+    return all(key in extra for key in _RECORDER_KEYS)
+
+
 def step_of(save: Save, kind: Kind, final: bool, total: int | None, done: int | None) -> int | None:
     """How many training steps were done at `save`; None where no rule tells (FORMATS.md, "The ledger").
 
     RL and DPO write the next batch to run, SL the one already applied. An end has no number of its own in SL and DPO
-    (`batch` 0 since March 2026) and in the final info: the `final` one is the run's end.
+    (`batch` 0 since March 2026) and in the final info: the `final` one is the run's end. The recorder always writes
+    the steps done.
     """
+    if save.batch is not None and recorded(save.extra):
+        return save.batch
     digits = int(save.name) if save.name.isascii() and save.name.isdecimal() and len(save.name) < 19 else None
     if save.ends and digits is None:
         if save.batch and kind in (Kind.RL, Kind.STEALTHRL):

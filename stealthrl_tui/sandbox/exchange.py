@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from stealthrl_tui.sandbox.errors import Fields, ServiceError
 
+HOST = "127.0.0.1"  # the only interface that is listened on
 JSON_TYPE = "application/json"
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stealthrl_tui.sandbox import samples
-from stealthrl_tui.sandbox.replay import Growth, Replay
+from stealthrl_tui.sandbox.demo import PREFIX
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -29,14 +29,11 @@ if TYPE_CHECKING:
 USAGE = "usage: python -m stealthrl_tui.sandbox.pictures DIRECTORY"
 # Some minutes after the last of the recorded runs; local time, as in their logs.
 NOW = "2026-11-23 17:43:00"
-# How far the live run has come, as a fraction of its recording, and how many seconds ago it last wrote.
-FROZEN_AT, LAST_WRITE = 0.75, 3.0
-PREFIX = "stealthrl-tui-demo-"
 
 # rich names everything in an SVG by a checksum of all of it: one changed letter would change every line.
 _IDS = re.compile(r"terminal-\d+")
 _WEB_FONTS = re.compile(r"\s*@font-face \{.*?\n    \}", re.DOTALL)
-_POLL_SECONDS, _QUIET_POLLS, _PATIENCE_SECONDS = 0.08, 3, 30.0
+_POLL_SECONDS, _QUIET_POLLS, _PATIENCE_SECONDS = 0.08, 6, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ class Picture:
     keys: tuple[str, ...] = ()
 
 
-TO_BASELINE = ("G", "k", "k", "k")
+TO_BASELINE = ("G", *"kkkkkk")
 PICTURES = (
     Picture("browse", 120, 36),
     Picture("metrics", 120, 36, (*TO_BASELINE, "m")),
@@ -66,7 +63,7 @@ def make(directory: Path) -> list[Path]:
     now = time.mktime(time.strptime(NOW, "%Y-%m-%d %H:%M:%S"))
     made = []
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder, _home(folder):
-        root = _stage(Path(folder), now)
+        root = samples.unpack(Path(folder), now)
         for picture in PICTURES:
             drawn = asyncio.run(_draw(picture, root, now))
             path = directory / f"{picture.name}.svg"
@@ -88,21 +85,11 @@ def _home(folder: str) -> Iterator[None]:
             os.environ["HOME"] = before
 
 
-def _stage(folder: Path, now: float) -> Path:
-    """The demo's runs as they are at the time `now`; the root to browse."""
-    unpacked = samples.unpack(folder, now)
-    replay = Replay(Growth.load(unpacked.recorded, unpacked.growth), unpacked.live)
-    replay.skip_to(FROZEN_AT * replay.growth.seconds)
-    for path in [*unpacked.live.rglob("*"), unpacked.live]:
-        os.utime(path, (now - LAST_WRITE, now - LAST_WRITE))
-    return unpacked.root
-
-
 async def _draw(picture: Picture, root: Path, now: float) -> str:
     from stealthrl_tui.settings import Settings
     from stealthrl_tui.ui.app import Browser
 
-    app = Browser([str(root)], Settings(path=Path(os.devnull), server_ask=False), badge="demo", clock=lambda: now)
+    app = Browser([str(root)], Settings(path=Path(os.devnull), server_ask=False), badge="SANDBOX", clock=lambda: now)
     app.animation_level = "none"
     async with app.run_test(size=(picture.columns, picture.rows)) as pilot:
         await _rest(app, pilot)

@@ -6,17 +6,18 @@ import contextlib
 import json
 import os
 import select
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from stealthrl_tui.sandbox.exchange import HOST
 
 API_KEY = "tml-sandbox"
 _START_SECONDS = 20.0
@@ -45,12 +46,7 @@ class Sandbox:
 
     def environ(self) -> dict[str, str]:
         """The environment variables with which the SDK finds this service, and asks no hub for the tokenizer."""
-        return {
-            "TINKER_BASE_URL": self.base_url,
-            "TINKER_API_KEY": self.api_key,
-            "TINKER_TELEMETRY": "0",
-            "HF_HUB_OFFLINE": "1",
-        }
+        return environ_of(self.base_url)
 
     def save_sampler(self, name: str = "demo", *, run_id: str = "sandbox:train:0") -> str:
         """Make sampler weights without the SDK; their URI."""
@@ -116,6 +112,9 @@ class Sandbox:
 
         SandboxError holds the status and the service's own words when it refuses.
         """
+        import urllib.error  # heavy, and the demo starts without it
+        import urllib.request
+
         data = None if body is None else json.dumps(body).encode()
         headers = {"X-API-Key": self.api_key, "Authorization": f"Bearer {self.api_key}"}
         request = urllib.request.Request(self.base_url + path, data, headers, method=method)
@@ -130,6 +129,11 @@ class Sandbox:
         return json.loads(content) if content else None
 
 
+def environ_of(base_url: str) -> dict[str, str]:
+    """The environment variables with which the SDK finds the service there, and asks no hub for the tokenizer."""
+    return {"TINKER_BASE_URL": base_url, "TINKER_API_KEY": API_KEY, "TINKER_TELEMETRY": "0", "HF_HUB_OFFLINE": "1"}
+
+
 @contextmanager
 def running_sandbox(folder: Path | None = None, *, port: int = 0, models: Sequence[str] = ()) -> Iterator[Sandbox]:
     """Run the service while the block runs; SandboxError when it does not start.
@@ -141,20 +145,57 @@ def running_sandbox(folder: Path | None = None, *, port: int = 0, models: Sequen
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stealthrl-sandbox-")))
         folder = folder.resolve()
-        folder.mkdir(parents=True, exist_ok=True)
-        log_path = folder / "sandbox.log"
-        child = _start(folder, port, models, log_path)
-        stack.callback(_stop, child)
+        try:
+            listening = listen(port)
+        except OSError as error:
+            raise SandboxError(f"the sandbox can't start: {error}") from error
+        child, log_path = stack.enter_context(serving(listening, folder, models))
         ready = _wait_ready(child, log_path)
         yield Sandbox(ready["base_url"], API_KEY, Path(ready["model_dir"]), folder, log_path, child.pid)
 
 
-def _start(folder: Path, port: int, models: Sequence[str], log_path: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "stealthrl_tui.sandbox", "--folder", str(folder), "--port", str(port)]
-    command += ["--with-parent", *(f"--model={model}" for model in models)]
+def listen(port: int = 0) -> socket.socket:
+    """A socket for a service that is yet to start, on a free port by default: who connects meanwhile waits for it.
+
+    Raises OSError when the port can't be had.
+    """
+    return socket.create_server((HOST, port), backlog=128)
+
+
+def url_of(listening: socket.socket) -> str:
+    """The address of the service behind that socket."""
+    return f"http://{HOST}:{listening.getsockname()[1]}"
+
+
+@contextmanager
+def serving(
+    listening: socket.socket, folder: Path, models: Sequence[str] = ()
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Have a child serve `listening` while the block runs, which may begin before it answers: the child and its log.
+
+    The socket is the child's from then on. `folder` and `models` are as for `running_sandbox`.
+    """
+    with listening:
+        folder.mkdir(parents=True, exist_ok=True)
+        log_path = folder / "sandbox.log"
+        child = _start(folder, listening, models, log_path)
+    try:
+        yield child, log_path
+    finally:
+        _stop(child)
+
+
+def _start(folder: Path, listening: socket.socket, models: Sequence[str], log_path: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "stealthrl_tui.sandbox", "--folder", str(folder)]
+    command += [f"--listening={listening.fileno()}", "--with-parent", *(f"--model={model}" for model in models)]
     with log_path.open("ab") as log:
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=(listening.fileno(),),
         )
 
 

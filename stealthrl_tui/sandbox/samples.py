@@ -1,7 +1,8 @@
 """The sample runs that ship with the package: real run directories, arranged as a user's own would be.
 
-`python -m stealthrl_tui.sandbox.samples build tests/data/samples` makes `samples.zip` anew; the same samples give the
-same bytes. Inside it, `outputs/runs/` is the root to browse, `live/` what the growing run is replayed from.
+`python -m stealthrl_tui.sandbox.samples build tests/data` makes `samples.zip` anew; the same samples give the
+same bytes. Inside it, `outputs/runs/` is the root to browse, `service/` what the sandbox service keeps of those that it
+trained. The others were trained elsewhere: of their checkpoints it knows nothing, and says so.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stealthrl_tui.sandbox.held import DAY, HELD, HOUR, MINUTE, move, place
+
 ROOT = "outputs/runs"
 ARCHIVE = Path(__file__).with_name("samples.zip")
-USAGE = "usage: python -m stealthrl_tui.sandbox.samples build SAMPLES_DIRECTORY"
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+USAGE = "usage: python -m stealthrl_tui.sandbox.samples build DATA_DIRECTORY"
 
 _LOG_TIME = re.compile(rb"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d{3} - ", re.MULTILINE)
+
+_LOG_END = 1 << 14  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,8 @@ class Sample:
     age: float | None = None
 
 
-LIVE = Sample("cookbook-0.6.1/sl_tiny", "cookbook/tiny_sl/chat_rank8")
-GROWTH = "growth/sl_tiny.growth.jsonl"
-ENDED = (
+SERVICE, KEPT = "service", "sandbox/service"
+ELSEWHERE = (
     Sample("stealthrl/run_20261123_170500", "run_20261123_170500"),
     Sample("stealthrl/stealthrl_tiny_sync", "tiny_baseline"),
     Sample("stealthrl/same_name_twice", "tiny_short"),
@@ -48,24 +51,15 @@ ENDED = (
     Sample("stealthrl/sigkill_midrun", "ablations/sync/run_20261123_165811"),
     Sample("cookbook-0.6.1/rl_tiny_resumed", "cookbook/tiny_rl/words_resumed", 25 * MINUTE),
     Sample("cookbook-0.6.1/rl_tiny_crash", "cookbook/tiny_rl/words_rolling", 50 * MINUTE),
+    Sample("cookbook-0.6.1/sl_tiny", "cookbook/tiny_sl/chat_rank8", 3 * HOUR),
     Sample("cookbook-0.6.1/dpo_probe", "cookbook/tiny_dpo/pairs_beta0.1", 5 * HOUR),
     Sample("cookbook-0.5.5/sl_tiny_055", "cookbook/tiny_sl/chat_first", 3 * DAY),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Unpacked:
-    """Where the samples are: `root` to browse, and the live run's recording with the place where it is to grow."""
-
-    root: Path
-    recorded: Path
-    growth: Path
-    live: Path
-
-
-def build(samples: Path, archive: Path = ARCHIVE) -> None:
-    """Write `archive` from the recorded runs in `samples`; raises OSError when one is missing."""
-    members = sorted(_members(samples))
+def build(data: Path, archive: Path = ARCHIVE) -> None:
+    """Write `archive` from the runs in `data/samples` and `data/sandbox`; raises OSError when one is missing."""
+    members = sorted(_members(data))
     temporary = archive.with_name(archive.name + ".tmp")
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
@@ -83,37 +77,51 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _members(samples: Path) -> Iterator[tuple[str, Path]]:
-    yield "live/growth.jsonl", samples / GROWTH
-    placed = [(f"{ROOT}/{sample.name}", sample) for sample in ENDED]
-    for place, sample in [("live/run", LIVE), *placed]:
-        source = samples / sample.source
+def _members(data: Path) -> Iterator[tuple[str, Path]]:
+    places = [(f"{ROOT}/{sample.name}", data / "samples" / sample.source) for sample in ELSEWHERE]
+    places += [(f"{ROOT}/{held.name}", data / held.name) for held in HELD]
+    places += [(f"{SERVICE}/runs/{run_id}", data / KEPT / run_id) for run_id in (h.training_run_id for h in HELD)]
+    for there, source in places:
         found = [path for path in source.rglob("*") if path.is_file() and path.parent.name != "tensorboard"]
         if not found:
             raise FileNotFoundError(f"no files in {source}")
         for path in found:
-            yield f"{place}/{path.relative_to(source).as_posix()}", path
+            yield f"{there}/{path.relative_to(source).as_posix()}", path
 
 
-def unpack(folder: Path, now: float | None = None) -> Unpacked:
-    """Put the samples into `folder`, ended runs dated as seen at `now` (Unix seconds); the live one hasn't begun."""
-    moment = time.time() if now is None else now
-    with zipfile.ZipFile(ARCHIVE) as archive:
-        archive.extractall(folder)
+def unpack(folder: Path, now: float) -> Path:
+    """Put the runs into `folder`, dated as seen at `now` (Unix seconds): the root to browse."""
+    _extract(folder, ROOT)
     root = folder / ROOT
-    for sample in ENDED:
-        _date(root / sample.name, sample, moment)
-    return Unpacked(root, folder / "live" / "run", folder / "live" / "growth.jsonl", root / LIVE.name)
+    for held in HELD:
+        place(root / held.name, root, now - held.age)
+        _date(root / held.name, now - held.age)
+    for sample in ELSEWHERE:
+        run = root / sample.name
+        _date(run, _last_log_time(run / "training.log") if sample.age is None else now - sample.age)
+    return root
 
 
-def _date(run: Path, sample: Sample, now: float) -> None:
-    ended = _last_log_time(run / "training.log") if sample.age is None else now - sample.age
+def unpack_service(folder: Path, now: float) -> Path:
+    """Put what the service keeps of the runs into `folder`, dated as the runs: the service's own folder."""
+    _extract(folder, SERVICE)
+    for held in HELD:
+        move(folder / SERVICE / "runs" / held.training_run_id, now - held.age)
+    return folder / SERVICE
+
+
+def _extract(folder: Path, part: str) -> None:
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        archive.extractall(folder, [name for name in archive.namelist() if name.startswith(f"{part}/")])
+
+
+def _date(run: Path, ended: float) -> None:
     for path in [run, *run.rglob("*")]:
         os.utime(path, (ended, ended))
 
 
 def _last_log_time(log: Path) -> float:
-    stamp = _LOG_TIME.findall(log.read_bytes())[-1].decode()
+    stamp = _LOG_TIME.findall(log.read_bytes()[-_LOG_END:])[-1].decode()
     return time.mktime(time.strptime(stamp, "%Y-%m-%d %H:%M:%S"))
 
 
@@ -123,7 +131,7 @@ def remove(folder: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """`build SAMPLES_DIRECTORY`; the exit status."""
+    """`build DATA_DIRECTORY`; the exit status."""
     if len(arguments) != 2 or arguments[0] != "build":
         sys.stderr.write(f"{USAGE}\n")
         return 2

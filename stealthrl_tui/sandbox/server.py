@@ -11,11 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from stealthrl_tui.sandbox.errors import ServiceError
-from stealthrl_tui.sandbox.exchange import Reply, Request
+from stealthrl_tui.sandbox.exchange import HOST, Reply, Request
 from stealthrl_tui.sandbox.faults import Fault
 from stealthrl_tui.sandbox.service import ADMIN, OPENAI, Service
 
-HOST = "127.0.0.1"
 REJECTED_KEY = "tml-rejected"  # of the right form, so that the SDK sends it; every other such key is good
 _LARGEST_BODY = 64 * 1024 * 1024
 _NO_KEY_NEEDED = "/api/v1/healthz"
@@ -24,14 +23,19 @@ _NO_KEY_NEEDED = "/api/v1/healthz"
 class Server:
     """Serves a Service on one port, through closed listeners too."""
 
-    def __init__(self, service: Service, port: int) -> None:
-        """OSError when the port can't be had; 0 takes a free one."""
+    def __init__(self, service: Service, port: int = 0, listening: socket.socket | None = None) -> None:
+        """Listens already where `listening` does; else OSError when the port can't be had; 0 takes a free one."""
         self.service = service
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._away: float | None = None
-        self._listener = _Listener(self, port)
+        self._listener = _Listener(self, port, listening)
         self.port = int(self._listener.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """What TINKER_BASE_URL wants."""
+        return f"http://{HOST}:{self.port}"
 
     def serve(self) -> None:
         """Answer requests until `stop`; a refusing service closes its port for a while and opens it again."""
@@ -77,9 +81,13 @@ class _Listener(ThreadingHTTPServer):
     request_queue_size = 128
     block_on_close = False
 
-    def __init__(self, owner: Server, port: int) -> None:
+    def __init__(self, owner: Server, port: int, listening: socket.socket | None = None) -> None:
         self.owner = owner
-        super().__init__((HOST, port), _Connection)
+        super().__init__((HOST, port), _Connection, bind_and_activate=listening is None)
+        if listening is not None:
+            self.socket.close()
+            self.socket = listening
+            self.server_address = listening.getsockname()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is no error; everything else is the service's own and is told."""

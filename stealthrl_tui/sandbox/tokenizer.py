@@ -62,6 +62,8 @@ def write_tokenizer(directory: Path) -> None:
         made = Path(scratch) / "model"
         made.mkdir()
         (made / "tokenizer.json").write_text(_tokenizer_json(), encoding="utf-8")
+        # Empty: the loader wants one where it is given the model's name and not its folder.
+        (made / "config.json").write_text("{}", encoding="utf-8")
         (made / "tokenizer_config.json").write_text(json.dumps(_config(), indent=2), encoding="utf-8")
         os.replace(made, directory)
 

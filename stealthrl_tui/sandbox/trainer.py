@@ -1,12 +1,13 @@
 """A small supervised trainer that learns a few sentences through the SDK and leaves a run directory behind.
 
     python -m stealthrl_tui.sandbox.trainer --runs DIR --name NAME [--steps N] [--save-every K] [--delay SECONDS]
+        [--rank R] [--model BASE_MODEL]
 
 The service's address and key come from the environment, as for every Tinker program. The directory is shaped as a
 supervised cookbook run (FORMATS.md, "Cookbook run directory"): config.json, logs.log with the command line,
-metrics.jsonl, checkpoints.jsonl with a `final` row. Arguments of the form `key=value` (`log_path`, `max_steps`,
-`save_every`, `behavior_if_log_dir_exists`) go over the options, so the recorded command followed by
-`log_path=DIR behavior_if_log_dir_exists=resume` takes the run up again, optimizer and all.
+metrics.jsonl; the checkpoints are the recorder's, as in any loop that uses it. Arguments of the form `key=value`
+(`log_path`, `max_steps`, `save_every`, `behavior_if_log_dir_exists`) go over the options, so the recorded command
+followed by `log_path=DIR behavior_if_log_dir_exists=resume` takes the run up again, optimizer and all.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stealthrl_tui.recorder import Recorder
 from stealthrl_tui.sandbox.corpus import HELD_OUT, SENTENCES, lesson
-from stealthrl_tui.sandbox.lifeline import end_with_parent
+from stealthrl_tui.sandbox.lifeline import end_with_owner
 
 if TYPE_CHECKING:
     import tinker
 
 _LEARNING_RATE = 0.01
-_RANK = 16
 _BATCH = 6
 _EVAL_EVERY = 5
 _TTL_SECONDS = 7 * 86400
@@ -41,14 +42,19 @@ _log = logging.getLogger("stealthrl_tui.sandbox.trainer")
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for: `delay` is in seconds, after each step; `resume` takes up the run at its last state."""
+    """What was asked for.
+
+    `delay` makes each step so many seconds longer; `base_model` is the service's first when None; `resume` takes up the
+    run at its last state.
+    """
 
     directory: Path
     steps: int
     save_every: int
     delay: float
+    rank: int
+    base_model: str | None
     resume: bool
-    with_parent: bool
 
 
 def read_options(arguments: Sequence[str]) -> Options:
@@ -58,8 +64,9 @@ def read_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--name", default="harbour", help="the run's name below it")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--save-every", type=int, default=10)
-    parser.add_argument("--delay", type=float, default=0.0, help="seconds to wait after each step")
-    parser.add_argument("--with-parent", action="store_true", help="end when standard input or the parent ends")
+    parser.add_argument("--delay", type=float, default=0.0, help="how many seconds longer each step takes")
+    parser.add_argument("--rank", type=int, default=16, help="the LoRA rank")
+    parser.add_argument("--model", help="the base model; the service's first by default")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     given = parser.parse_args(arguments)
     known = {"log_path", "max_steps", "save_every", "behavior_if_log_dir_exists"}
@@ -71,11 +78,11 @@ def read_options(arguments: Sequence[str]) -> Options:
         save_every = int(values.get("save_every", given.save_every))
     except ValueError as error:
         parser.error(str(error))
-    if steps < 1 or save_every < 1 or given.delay < 0:
-        parser.error("steps and save-every must be at least 1, and delay at least 0")
+    if min(steps, save_every, given.rank) < 1 or given.delay < 0:
+        parser.error("steps, save-every and rank must be at least 1, and delay at least 0")
     directory = Path(values.get("log_path", given.runs / given.name)).resolve()
     resume = values.get("behavior_if_log_dir_exists") == "resume"
-    return Options(directory, steps, save_every, given.delay, resume, given.with_parent)
+    return Options(directory, steps, save_every, given.delay, given.rank, given.model, resume)
 
 
 class RunDirectory:
@@ -88,8 +95,8 @@ class RunDirectory:
 
     def last_state(self) -> tuple[str, int] | None:
         """The URI and the steps done of the last periodic save, None without one."""
-        saves = [(row["state_path"], row["batch"] + 1) for row in _rows(self._ledger) if row["name"] != "final"]
-        return saves[-1] if saves else None
+        saves = [row for row in _rows(self._ledger) if row["name"] != "final" and "state_path" in row]
+        return (saves[-1]["state_path"], saves[-1]["batch"]) if saves else None
 
     def complete(self, steps: int) -> bool:
         """Whether the run was trained to the end of that many steps."""
@@ -107,7 +114,7 @@ class RunDirectory:
             "learning_rate": _LEARNING_RATE,
             "lr_schedule": "linear",
             "num_epochs": 1,
-            "lora_rank": _RANK,
+            "lora_rank": options.rank,
             "batch_size": _BATCH,
             "save_every": options.save_every,
             "eval_every": _EVAL_EVERY,
@@ -125,14 +132,9 @@ class RunDirectory:
             self._replace(self._metrics, "".join(rows))
 
     def add_metrics(self, row: dict[str, Any]) -> None:
-        self._append(self._metrics, row)
-
-    def add_checkpoint(self, row: dict[str, Any]) -> None:
-        self._append(self._ledger, row)
-
-    def _append(self, path: Path, row: dict[str, Any]) -> None:
-        with path.open("a", encoding="utf-8") as file:
+        with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+
 
     def _replace(self, path: Path, text: str) -> None:
         beside = path.with_name(f".{path.name}.part")
@@ -152,21 +154,19 @@ class Trainer:
         self._run = run
         self._client = client
         self._steps_done = steps_done
-        self._tokens = 0
 
-    def train(self) -> None:
+    def train(self, recorder: Recorder) -> None:
         """All steps that are left, with their rows and saves, then the final save."""
         options = self._options
-        for step in range(self._steps_done, options.steps):
-            began = time.perf_counter()
-            row = self._step(step)
-            row["time/total"] = time.perf_counter() - began
-            self._run.add_metrics(row)
-            _log.info("Wrote metrics to %s", self._run.path / "metrics.jsonl")
-            if step > 0 and step % options.save_every == 0:
-                self._save(f"{step:06d}", {"batch": step, "epoch": 0}, _TTL_SECONDS)
-            time.sleep(options.delay)
-        self._save("final", {"batch": 0, "epoch": 1}, None)
+        with recorder:
+            for step in range(self._steps_done, options.steps):
+                began = time.perf_counter()
+                row = self._step(step)
+                time.sleep(options.delay)
+                row["time/total"] = time.perf_counter() - began
+                self._run.add_metrics(row)
+                _log.info("Wrote metrics to %s", self._run.path / "metrics.jsonl")
+                recorder.step(step + 1, epoch=0)
         _log.info("Training completed successfully")
 
     def _step(self, step: int) -> dict[str, Any]:
@@ -188,20 +188,9 @@ class Trainer:
         loss = trained.result(timeout=_ANSWER_SECONDS).metrics["loss:sum"]
         row["optim/grad_norm"] = (stepped.result(timeout=_ANSWER_SECONDS).metrics or {}).get("grad_norm")
         count = sum(len(lesson(text)[0]) for text in texts)
-        self._tokens += count
         row |= {"num_sequences": len(texts), "num_tokens": count, "num_loss_tokens": _answer_tokens(texts)}
         row["train_mean_nll"] = loss / _answer_tokens(texts)
         return row
-
-    def _save(self, name: str, row: dict[str, Any], ttl_seconds: int | None) -> None:
-        state = self._client.save_state(name, ttl_seconds=ttl_seconds, overwrite=True)
-        sampler = self._client.save_weights_for_sampler(name, ttl_seconds=ttl_seconds)
-        paths = {
-            "state_path": state.result(timeout=_ANSWER_SECONDS).path,
-            "sampler_path": sampler.result(timeout=_ANSWER_SECONDS).path,
-        }
-        self._run.add_checkpoint({"name": name, **row, **paths, "elapsed_tokens": self._tokens})
-        _log.info("Saved checkpoints: %s", paths)
 
 
 def _answer_tokens(sentences: Sequence[str]) -> int:
@@ -225,12 +214,21 @@ def _data(sentences: Sequence[str]) -> list[tinker.Datum]:
     return data
 
 
-def _client(service: tinker.ServiceClient, state: tuple[str, int] | None, base_model: str) -> tinker.TrainingClient:
+def _client(
+    service: tinker.ServiceClient, state: tuple[str, int] | None, base_model: str, rank: int
+) -> tinker.TrainingClient:
     if state is not None:
         created = service.create_training_client_from_state_with_optimizer(state[0])
     else:
-        created = service.create_lora_training_client(base_model=base_model, rank=_RANK, seed=0)
+        created = service.create_lora_training_client(base_model=base_model, rank=rank, seed=0)
     return created.result(timeout=_ANSWER_SECONDS)
+
+
+def _first_model() -> str:
+    import tinker
+
+    models = tinker.RestClient().get_server_capabilities().result(timeout=_ANSWER_SECONDS).supported_models
+    return next(model.model_name for model in models if model.model_name)
 
 
 def _log_to(path: Path) -> None:
@@ -254,22 +252,30 @@ def run(options: Options) -> None:
     if options.resume and directory.complete(options.steps):
         _log.info("Training was already complete; nothing to do")
         return
-    models = tinker.RestClient().get_server_capabilities().result(timeout=_ANSWER_SECONDS).supported_models
-    base_model = next(model.model_name for model in models if model.model_name)
+    base_model = options.base_model or _first_model()
     directory.write_config(options, base_model)
     steps_done = 0 if state is None else state[1]
     directory.cut_metrics(steps_done)
     with tinker.ServiceClient() as service:
-        client = _client(service, state, base_model)
+        client = _client(service, state, base_model, options.rank)
         _log.info("Training for %d batches x 1 epochs = %d steps", options.steps, options.steps)
-        Trainer(options, directory, client, steps_done).train()
+        recorder = Recorder(
+            client,
+            directory.path,
+            base_model=base_model,
+            lora_rank=options.rank,
+            total_steps=options.steps,
+            save_every=options.save_every,
+            ttl_seconds=_TTL_SECONDS,
+            start_step=steps_done,
+        )
+        Trainer(options, directory, client, steps_done).train(recorder)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status 0 when trained to the end, 1 when it could not be, 130 when interrupted."""
     options = read_options(sys.argv[1:] if argv is None else argv)
-    if options.with_parent:
-        end_with_parent()
+    end_with_owner()
     import tinker
 
     try:

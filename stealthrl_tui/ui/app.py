@@ -35,6 +35,7 @@ class Browser(App[None]):
 
     `clock` gives Unix seconds. `layout` is the file that the layout is remembered in, None to remember nothing.
     `badge` is a word for the top line (what kind of roots these are), `listing` the first walk over them if begun.
+    `shown` is called when the first paint is done.
     """
 
     TITLE = "stealthrl-tui"
@@ -52,9 +53,10 @@ class Browser(App[None]):
         clock: Callable[[], float] = time.time,
         layout: Path | None = None,
         listing: Listing | None = None,
+        shown: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
-        self.settings, self.clock = settings, clock
+        self.settings, self.clock, self._shown = settings, clock, shown
         self._layout_file = layout
         self.memory = memories.Memory() if layout is None else memories.load(layout)
         self._obey_settings()
@@ -81,6 +83,8 @@ class Browser(App[None]):
         problems = [f"no command is called {clean(name)}" for name in unknown_names(self.settings.keys)]
         for problem in (*self.settings.problems, *problems):
             self.notify(problem, title="Settings", severity="warning", markup=False)
+        if self._shown is not None:
+            self.call_after_refresh(self._shown)
 
     def _post_when_running(self, message: Message) -> bool:
         """From the library's thread; what comes before the screen is there, the screen takes as it mounts."""
@@ -174,12 +178,17 @@ def _runner(app: Browser, node: DOMNode, action: str) -> Callable[[], Awaitable[
 
 
 def browse(
-    roots: Sequence[str], settings: Settings, *, badge: str | None = None, listing: Listing | None = None
+    roots: Sequence[str],
+    settings: Settings,
+    *,
+    badge: str | None = None,
+    listing: Listing | None = None,
+    shown: Callable[[], None] | None = None,
 ) -> int:
-    """Run the browser until it is quit; the exit status. `listing` is the first walk, when it was begun already."""
+    """Run the browser until it is quit; the exit status. The arguments are the Browser's."""
     # The library's thread is busy while it reads; it hands over to the keys sooner than Python's 5 ms.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    app = Browser(roots, settings, badge=badge, layout=state_dir() / "layout.json", listing=listing)
+    app = Browser(roots, settings, badge=badge, layout=state_dir() / "layout.json", listing=listing, shown=shown)
     app.feed.start()  # the first list is then there for the first paint
     try:
         app.run()

@@ -31,6 +31,11 @@ def has_key() -> bool:
     return (Path(os.environ.get("HOME") or Path.home()) / ".tinker" / "credentials.json").is_file()
 
 
+def in_sandbox() -> bool:
+    """Whether what is asked is the project's own local service; a real key never looks like its key."""
+    return os.environ.get("TINKER_API_KEY") == "tml-sandbox"
+
+
 @dataclass(frozen=True, slots=True)
 class Half:
     """The state or the sampler weights of a save on the server; `expires_at` (Unix seconds) None means never."""

@@ -13,6 +13,7 @@ from typing import Any
 from stealthrl_tui.runs.model import Run
 from stealthrl_tui.settings import Settings
 from stealthrl_tui.text import UNKNOWN, clean, plural
+from stealthrl_tui.ui.known import in_sandbox
 from stealthrl_tui.ui.presenter import Piece, Pieces
 
 MARKS = {"ok": ("✓", "alive"), "warn": ("!", "warning"), "fail": ("✗", "bad")}
@@ -21,6 +22,8 @@ PLACES = {
     "tmux": "in a new tmux window",
     "launcher": "where the launcher of the settings starts it",
 }
+# The demo ends what was resumed in it, and a service that is gone ends it elsewhere.
+SANDBOX_PLACE = "on this machine, as long as the sandbox runs"
 LOST = "not carried over"
 _WHAT = 18
 _LEAST_REASON = 24
@@ -89,7 +92,8 @@ class Told:
 
 def places(settings: Settings) -> tuple[str, ...]:
     """Where a run can be started from here, keys of PLACES."""
-    tmux = ("tmux",) if os.environ.get("TMUX") and shutil.which("tmux") else ()
+    # The tmux server has an environment of its own: what starts there would train with the user's account.
+    tmux = ("tmux",) if os.environ.get("TMUX") and shutil.which("tmux") and not in_sandbox() else ()
     return ("here", *tmux, *(("launcher",) if settings.resume_launcher else ()))
 
 
@@ -138,7 +142,8 @@ def new_name(plan: dict[str, Any]) -> str:
 
 def where_pieces(place: str, places: Sequence[str]) -> Pieces:
     """Where it runs, and what else could be chosen."""
-    pieces: list[Piece] = [("Runs        ", "dim"), (PLACES[place], "text")]
+    words = SANDBOX_PLACE if in_sandbox() and place == "here" else PLACES[place]
+    pieces: list[Piece] = [("Runs        ", "dim"), (words, "text")]
     others = [each for each in places if each != place]
     if others:
         pieces += [("     ", "text"), ("← → ", "best"), (" · ".join(others), "dim")]

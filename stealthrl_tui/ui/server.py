@@ -12,15 +12,13 @@ from textual.message import Message
 from stealthrl_tui.settings import Settings
 from stealthrl_tui.text import age, clean, duration, plural, size
 from stealthrl_tui.ui.children import Children, Event, log_of
-from stealthrl_tui.ui.known import NO_ANSWER, NO_KEY, NOT_ASKED, OFF, Known, Save, half_of, has_key, unix
+from stealthrl_tui.ui.known import NO_ANSWER, NO_KEY, NOT_ASKED, OFF, Known, Save, half_of, has_key, in_sandbox, unix
 from stealthrl_tui.ui.presenter import Piece, Pieces
 
 if TYPE_CHECKING:
     from stealthrl_tui.actions.child import Child
 
 LOG = "server"
-# The key of the project's own local service; a real one never looks like it.
-_SANDBOX_KEY = "tml-sandbox"
 _NO_KEY = ("no_key", "No Tinker API key is set.", "Set TINKER_API_KEY, or run `tinker auth login`.")
 _WORDS: dict[str, tuple[str, str]] = {
     "no_key": ("○ no key", "dim"),
@@ -59,7 +57,7 @@ class Server:
         self._clock = clock
         self._child: Child | None = None
         self._by_hand = False
-        self.sandbox = os.environ.get("TINKER_API_KEY") == _SANDBOX_KEY
+        self.sandbox = in_sandbox()
         self.error: tuple[str, str, str] | None = None
         self.answered_at: float | None = None
         self.counts: Event = {}

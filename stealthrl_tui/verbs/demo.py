@@ -1,34 +1,38 @@
-"""`demo`: the browser on sample runs, one of them training."""
+"""`demo`: the browser on sample runs, one of them training, beside a service of its own."""
 
 from __future__ import annotations
 
 import argparse
 import functools
-import math
+from dataclasses import replace
 
+from stealthrl_tui.settings import Settings, load
 from stealthrl_tui.verbs.browse import open_browser, require_terminal
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `demo`."""
-    parser.add_argument(
-        "--speed", metavar="X", type=_speed, default=2.0, help="how many times as fast as it was recorded"
-    )
+# Seconds between two questions to a service that is on this machine, and where a checkpoint is saved every few seconds.
+_ASK_EVERY = 20.0
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Browse the samples while one of them goes on."""
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """`demo` takes no arguments."""
+
+
+def run(_arguments: argparse.Namespace) -> int:
+    """Browse the samples while one of them trains."""
     require_terminal()
     from stealthrl_tui.sandbox.demo import run_demo
 
-    return run_demo(functools.partial(open_browser, badge="demo"), speed=arguments.speed)
+    return run_demo(functools.partial(open_browser, badge="SANDBOX", settings=_settings(load())))
 
 
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not (math.isfinite(speed) and speed > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return speed
+def _settings(chosen: Settings) -> Settings:
+    """The user's own keys and looks; what is said of real services and real clusters is not for the sandbox."""
+    return replace(
+        chosen,
+        server_ask=True,
+        server_interval=_ASK_EVERY,
+        resume_python=None,
+        resume_cwd=None,
+        resume_command=None,
+        resume_launcher=None,
+    )

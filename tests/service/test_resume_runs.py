@@ -104,10 +104,10 @@ def test_a_killed_sandbox_run_goes_on_as_if_nothing_had_happened(environ: dict[s
     wait_for(lambda: all("final" in saves(run) for run in (killed, runs / "older")))
     expected = losses(runs / "unbroken", "train_mean_nll")
     assert losses(killed, "train_mean_nll") == expected
-    assert losses(runs / "older", "train_mean_nll") == {step: expected[step] for step in range(6, STEPS)}
+    assert losses(runs / "older", "train_mean_nll") == {step: expected[step] for step in range(5, STEPS)}
     lineage = read_lineage(str(runs / "older"))
     assert lineage is not None
-    assert (lineage.parent, lineage.uri, lineage.step) == (str(killed), older["parent_uri"], 6)
+    assert (lineage.parent, lineage.uri, lineage.step) == (str(killed), older["parent_uri"], 5)
     wait_for(lambda: stop.running(lineage) is False)
     refused = resume(environ, str(killed))
     assert refused[-1]["code"] == "exists"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from stealthrl_tui.sandbox.lifeline import OWNER_VARIABLE, is_left, owning
 from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
 from stealthrl_tui.sandbox.trainer import read_options
 
@@ -57,8 +59,11 @@ def test_a_run_from_first_step_to_final(sandbox: Sandbox, tmp_path: Path) -> Non
     assert [(row["name"], row["batch"], row["epoch"]) for row in ledger] == [
         ("000010", 10, 0),
         ("000020", 20, 0),
-        ("final", 0, 1),
+        ("final", 25, 0),
     ]
+    info = json.loads((run / "checkpoints/final_checkpoint_info.json").read_text())
+    assert tuple(info["checkpoints"].values()) == (ledger[-1]["state_path"], ledger[-1]["sampler_path"])
+    assert all(row["saved_at"] and (row["expires_at"] is None) == (row["name"] == "final") for row in ledger)
     for row in ledger:
         for path in (row["state_path"], row["sampler_path"]):
             assert sandbox.call("POST", "/api/v1/weights_info", {"tinker_path": path})["lora_rank"] == 16
@@ -92,19 +97,28 @@ def test_an_interrupted_run_is_taken_up_as_if_nothing_had_happened(sandbox: Sand
     ledger = rows(interrupted / "checkpoints.jsonl")
     assert [row["name"] for row in ledger] == ["000005", "000010", "000015", "final"]
     assert len({row["state_path"].split("/")[2] for row in ledger}) == 2
-    assert (interrupted / "metrics.jsonl.pre_resume_000006").exists()
+    assert (interrupted / "metrics.jsonl.pre_resume_000005").exists()
     before = (interrupted / "metrics.jsonl").read_bytes()
     assert train(sandbox, *arguments, "behavior_if_log_dir_exists=resume").returncode == 0
     assert (interrupted / "metrics.jsonl").read_bytes() == before
     assert rows(interrupted / "checkpoints.jsonl") == ledger
 
 
-def test_a_trainer_can_be_tied_to_its_parent(sandbox: Sandbox, tmp_path: Path) -> None:
-    arguments = ["--runs", str(tmp_path), "--steps", "1000", "--delay", "1", "--with-parent"]
-    child = subprocess.Popen(command(*arguments), env={**os.environ, **sandbox.environ()}, stdin=subprocess.PIPE)
-    assert child.stdin is not None
-    child.stdin.close()
+def test_a_trainer_ends_with_the_owner_of_a_folder_though_it_was_detached(sandbox: Sandbox, tmp_path: Path) -> None:
+    arguments = ["--runs", str(tmp_path), "--steps", "1000", "--delay", "1"]
+    environ = {**os.environ, **sandbox.environ(), OWNER_VARIABLE: str(tmp_path)}
+    with owning(tmp_path, patience=SECONDS):
+        child = subprocess.Popen(command(*arguments), env=environ, stdin=subprocess.DEVNULL, start_new_session=True)
+        deadline = time.monotonic() + SECONDS
+        while not (tmp_path / "harbour/metrics.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not is_left(tmp_path)
+        assert child.poll() is None
     assert child.wait(SECONDS) == 0
+    assert is_left(tmp_path)
+    shutil.rmtree(tmp_path)
+    assert subprocess.run(command(*arguments), env=environ, timeout=SECONDS, check=False).returncode == 0
+    assert not tmp_path.exists()
 
 
 @pytest.mark.parametrize(

@@ -90,21 +90,21 @@ def end(lineage: Lineage | None) -> None:
 
 
 async def test_a_killed_run_goes_on_from_an_older_save_and_is_stopped(killed: Path, open_browser: Open) -> None:
-    child = killed.with_name("killed-from-6")
+    child = killed.with_name("killed-from-5")
     try:
         async with open_browser(killed.parent) as pilot:
             app = app_of(pilot)
             await choose(pilot, "000005")
             await press_until(pilot, "r", shows=READY)
             assert "✓ on the server" in screen_text(pilot)
-            assert f"Goes on at  step 6 of {STEPS}" in screen_text(pilot)
+            assert f"Goes on at  step 5 of {STEPS}" in screen_text(pilot)
             assert not child.exists()
             await press_until(pilot, "enter", shows="started as process")
             await until(pilot, lambda: app.browse.selected is not None and app.browse.selected.path == str(child))
-            await until(pilot, lambda: "↳ resumed from killed at step 6" in screen_text(pilot))
+            await until(pilot, lambda: "↳ resumed from killed at step 5" in screen_text(pilot))
             await until(pilot, lambda: step_of(app.browse.detail.shown) > 8)
             app.browse.runs.select(str(killed))
-            await until(pilot, lambda: "↳ resumed as killed-from-6" in screen_text(pilot))
+            await until(pilot, lambda: "↳ resumed as killed-from-5" in screen_text(pilot))
             app.browse.runs.select(str(child))
             await pilot.press("ctrl+p", *"stop this")
             await until(pilot, lambda: "Stop this run" in screen_text(pilot))
@@ -114,8 +114,8 @@ async def test_a_killed_run_goes_on_from_an_older_save_and_is_stopped(killed: Pa
             await until(pilot, lambda: app.screen is app.browse and "interrupted" in screen_text(pilot))
         lineage = read_lineage(str(child))
         assert lineage is not None
-        assert (lineage.parent, lineage.step, stop.running(lineage)) == (str(killed), 6, False)
-        assert [row["step"] for row in rows(child / "metrics.jsonl")][:3] == [6, 7, 8]
+        assert (lineage.parent, lineage.step, stop.running(lineage)) == (str(killed), 5, False)
+        assert [row["step"] for row in rows(child / "metrics.jsonl")][:3] == [5, 6, 7]
     finally:
         end(read_lineage(str(child)))
 
@@ -130,7 +130,7 @@ async def test_the_last_save_goes_on_in_the_runs_own_directory(killed: Path, ope
             assert "New run  none: its own directory" in screen_text(pilot)
             await press_until(pilot, "enter", shows="started as process")
             await until(pilot, lambda: step_of(browse.detail.shown) > before)
-            assert "↳ resumed in its own directory at step 11" in screen_text(pilot)
+            assert "↳ resumed in its own directory at step 10" in screen_text(pilot)
     finally:
         end(read_lineage(str(killed)))
     assert sorted(os.listdir(killed.parent)) == ["killed"]

@@ -21,6 +21,8 @@ ROOMS = {
     "actions": {"runs"},
     "service": set(),
     "sandbox": set(),
+    # A training loop as anyone's, so it saves with the recorder.
+    "sandbox/trainer": {"sandbox", "recorder"},
     # A tool that photographs the real app for the README; nothing imports it.
     "sandbox/pictures": {"sandbox", "ui"},
     # What training loops import: the half of the project that saves.
@@ -34,7 +36,7 @@ ROOMS = {
 # Which rooms know a library, or a part of one.
 LIBRARIES = {
     "textual": {"ui", "sandbox/pictures"},
-    "tinker": {"service", "sandbox"},
+    "tinker": {"service", "sandbox", "sandbox/trainer"},
     "tinker_cookbook": set[str](),
     "rich": {"ui", "verbs"},
 }

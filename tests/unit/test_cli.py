@@ -71,7 +71,7 @@ def test_every_command_has_help(capsys: Captured, verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--colour"], ["ls", "--jso"], ["show"], ["uri", "x", "--kind", "both"], ["demo", "--speed", "-1"]]
+    "arguments", [["--colour"], ["ls", "--jso"], ["show"], ["uri", "x", "--kind", "both"], ["demo", "--speed", "2"]]
 )
 def test_wrong_usage_is_status_2(capsys: Captured, arguments: list[str]) -> None:
     assert main(arguments) == 2

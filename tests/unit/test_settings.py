@@ -113,3 +113,9 @@ def test_no_file_in_the_usual_place_is_fine(tmp_path: Path, monkeypatch: pytest.
     assert config_path({}).name == "settings.toml"
     assert {config_path({}).parent.name, state_dir().name} == {"stealthrl-tui"}
     assert not os.listdir(tmp_path)
+
+
+def test_the_state_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("STEALTHRL_TUI_STATE", "~/elsewhere")
+    assert state_dir() == tmp_path / "elsewhere"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from stealthrl_tui.runs.model import Checkpoint
+from stealthrl_tui.runs.saves import recorded
 
 # The trainer of the demo and of the tests; it takes the cookbook's arguments.
 SANDBOX_TRAINER = "stealthrl_tui.sandbox.trainer"
-_KEYS = ("saved_at", "expires_at")
 
 
 def written_by_recorder(checkpoint: Checkpoint) -> bool:
     """Whether the row of `checkpoint` has the recorder's own keys (`stealthrl_tui.recorder`)."""
-    return all(key in checkpoint.extra for key in _KEYS)
+    return recorded(checkpoint.extra)
