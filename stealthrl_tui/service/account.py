@@ -95,9 +95,9 @@ def place(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2] or url
 
 
-def require_health(url: str) -> None:
-    """Raises ServiceError (unreachable, server_error) unless the service answers."""
-    found = health(url)
+def require_health(url: str, timeout: float | None = None) -> None:
+    """Raises ServiceError (unreachable, server_error) unless the service answers, within `timeout` seconds if given."""
+    found = health(url, HEALTH_TIMEOUT if timeout is None else min(HEALTH_TIMEOUT, timeout))
     if found.ok:
         return
     if found.status is not None:

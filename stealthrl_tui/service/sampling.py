@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 from stealthrl_tui.service.errors import explain
 from stealthrl_tui.service.events import Emit, End, Event, ServiceError, phase
 from stealthrl_tui.service.weather import Watch, begin
+from stealthrl_tui.text import duration
 
 if TYPE_CHECKING:
     import tinker
 
 DEFAULT_TIMEOUT = 120.0
 DEFAULT_TOKENS = 64
+# A hub out of reach takes minutes to say so; with a short timeout there has to be time left to sample ids.
 TOKENIZER_SECONDS = 20.0
+_TOKENIZER_SHARE = 0.25
 # Without a tokenizer the prompt is these byte values: any vocabulary has them.
 _BLIND_PROMPT = (72, 101, 108, 108, 111)
 _TURN_END = "<|im_end|>"
@@ -26,8 +29,8 @@ _TURN_END = "<|im_end|>"
 class Trial:
     """What to load and what to ask it.
 
-    `prompt` is a user's message, and `opening` what the answer is made to begin with. `timeout` bounds everything and
-    `tokenizer_timeout` the search for a tokenizer, in seconds.
+    `prompt` is a user's message, and `opening` what the answer is made to begin with. `timeout` bounds everything, in
+    seconds, the search for a tokenizer being given a quarter of it and `TOKENIZER_SECONDS` at most.
     """
 
     uri: str
@@ -36,7 +39,11 @@ class Trial:
     max_tokens: int = DEFAULT_TOKENS
     temperature: float = 1.0
     timeout: float = DEFAULT_TIMEOUT
-    tokenizer_timeout: float = TOKENIZER_SECONDS
+
+    @property
+    def tokenizer_timeout(self) -> float:
+        """After how many seconds the sample is taken without a tokenizer."""
+        return min(TOKENIZER_SECONDS, _TOKENIZER_SHARE * self.timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,8 @@ def _run(trial: Trial, watch: Watch, started: float) -> None:
         with watch.phase("load"):
             client = service.create_sampling_client(model_path=trial.uri).result(trial.timeout)
             base_model = client.get_base_model()
-        with watch.phase("tokenizer"):
+        limit = duration(trial.tokenizer_timeout)
+        with watch.phase("tokenizer", quiet=f"no answer from its hub yet; without one, token ids after {limit}"):
             tokenizer = _tokenizer(client, trial.tokenizer_timeout)
             prompt = _render(tokenizer, trial)
         began = time.monotonic()
@@ -125,7 +133,7 @@ def _render(tokenizer: Any, trial: Trial) -> _Prompt:
 
 
 def _tokenizer(client: tinker.SamplingClient, seconds: float) -> Any:
-    """The model's tokenizer, None when it can't be had in time: a hub out of reach takes minutes to say so.
+    """The model's tokenizer, None when it can't be had in time.
 
     Whatever is wrong with it ends the thread, and the thread's last words are in the log.
     """

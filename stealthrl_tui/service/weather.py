@@ -21,6 +21,7 @@ from stealthrl_tui.service.events import Emit, End, ServiceError
 
 # Trouble has to be on the screen within 6 s. A slow service is no trouble as long as it answers within _ASK_TIMEOUT.
 _ASK_EVERY = 1.0
+_LOOK_EVERY = 0.5
 _ASK_TIMEOUT = 3.5
 _REFUSALS = 2
 _FAILURES = 3
@@ -30,6 +31,7 @@ _QUIET_SECONDS = 3.0
 _CLOSING_SECONDS = 2.0
 _ANSWER = re.compile(r'^HTTP Request: \S+ (\S+) "HTTP/[\d.]+ (\d{3})')
 _BROKEN = "Encountered "
+_NOT_YET = "the service is there and has not answered yet"
 # The SDK retries these for minutes, without a word.
 _RETRIED = frozenset((408, 409, 429))
 
@@ -70,6 +72,8 @@ class Watch:
         self._answered = 0.0
         self._streaks: dict[str, _Streak] = {}
         self._trouble = ""
+        self._quiet = _NOT_YET
+        self._said: tuple[tuple[str, str], float] | None = None
 
     def start(self) -> None:
         """From now on the process ends with an error when the service goes away or the time is over."""
@@ -88,11 +92,12 @@ class Watch:
             logger.addHandler(_Listener(self))
 
     @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """The block is a phase of the work; its end is told."""
-        self._doing, began = name, time.monotonic()
+    def phase(self, name: str, quiet: str = _NOT_YET) -> Iterator[None]:
+        """The block is a phase of the work; its end is told, and `quiet` while nothing is known to be wrong."""
+        self._doing, self._quiet, began = name, quiet, time.monotonic()
         self._news = began
         yield
+        self._quiet = _NOT_YET
         self.tell(events.phase(name, time.monotonic() - began))
 
     def tell(self, event: events.Event) -> None:
@@ -156,7 +161,7 @@ class Watch:
 
     def _keep_time(self) -> None:
         while True:
-            time.sleep(_ASK_EVERY)
+            time.sleep(_LOOK_EVERY)
             if not self._is_idle:
                 self._look_at_the_clock()
 
@@ -168,9 +173,13 @@ class Watch:
         if self._stall is not None and silent > self._stall:
             self._time_is_over(f"No answer for {self._stall:g} s")
         quiet = now - self._news
-        if quiet >= _QUIET_SECONDS:
-            said = self._trouble or "the service is there and has not answered yet"
-            self._emit(events.waiting(self._doing, quiet, said))
+        said = (self._doing, self._trouble or self._quiet)
+        if quiet < _QUIET_SECONDS:
+            self._said = None
+        elif self._said is None or self._said[0] != said or quiet >= 2 * self._said[1]:
+            # The same words come again when it took twice as long.
+            self._said = said, quiet
+            self._emit(events.waiting(self._doing, quiet, said[1]))
 
     def _time_is_over(self, what: str) -> None:
         why = f"{what}, at '{self._doing}': {self._trouble}." if self._trouble else f"{what}, at '{self._doing}'."
@@ -203,10 +212,10 @@ def begin(
     """
     account.require_key()
     url = account.base_url()
-    account.require_health(url)
+    watch = Watch(url, emit, end, timeout=timeout, stall=stall, uri=uri)
+    account.require_health(url, timeout)
     # The SDK would post every exception, the request's headers and so the key in it, to the server.
     os.environ["TINKER_TELEMETRY"] = "0"
-    watch = Watch(url, emit, end, timeout=timeout, stall=stall, uri=uri)
     watch.start()
     try:
         import tinker  # noqa: F401 - heavy, and the work's own imports find it loaded

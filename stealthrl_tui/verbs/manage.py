@@ -58,6 +58,7 @@ def _manage(action: Action, arguments: argparse.Namespace, teller: Teller) -> No
     from stealthrl_tui.verbs.asking import connect
 
     uris = [targets.require_listed(text) for text in arguments.uris]
+    targets.require_roots(arguments.root)
     may_ask = sys.stdin is not None and sys.stdin.isatty() and not teller.as_json
     if not (arguments.yes or arguments.dry_run or may_ask):
         raise ServiceError("refused", "Nothing was done: nobody can be asked here.", "Add --yes to do it unasked.")

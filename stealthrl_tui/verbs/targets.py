@@ -59,10 +59,20 @@ def named_run(text: str, given_roots: Sequence[str]) -> Run:
         raise ServiceError("not_found", f"{refusal}.".replace("..", ".")) from refusal
 
 
+def require_roots(given_roots: Sequence[str]) -> None:
+    """Raises ServiceError (not_found) for a root that is no folder."""
+    from stealthrl_tui.service.events import ServiceError
+
+    try:
+        places.require_folders(given_roots)
+    except Refusal as refusal:
+        raise ServiceError("not_found", f"{refusal}.") from refusal
+
+
 def runs_below(given_roots: Sequence[str]) -> list[Run]:
-    """All runs below the roots, newest activity first; raises Refusal for a root that is no folder."""
+    """All runs below the roots, newest activity first; raises ServiceError for a root that is no folder."""
     from stealthrl_tui.runs.library import Library
     from stealthrl_tui.runs.model import Depth
 
-    places.require_folders(given_roots)
+    require_roots(given_roots)
     return Library(places.roots(given_roots)).load_all(Depth.SUMMARY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -25,14 +26,15 @@ Words = Callable[["Event"], Iterable[str]]
 class Teller:
     """Tells events; the first `result` or `error` is the last word, and what comes after it is dropped (`ended`).
 
-    `words` turns an event into the lines that people read. Any thread may tell.
+    `words` turns an event into the lines that people read. `log` is the file for what the SDK says, None where that is
+    standard error. Any thread may tell.
     """
 
     def __init__(self, as_json: bool, words: Words, *, log: Path | None) -> None:
         self.as_json = as_json
         self.status = FAILED
         self._words = words
-        self._log = log
+        self.log = log
         self._lock = threading.RLock()
         self.ended = False
         self._out: TextIO | None = None
@@ -58,8 +60,8 @@ class Teller:
                 self.note(f"{event['message']} {event['hint']}".strip())
 
     def note(self, text: object) -> None:
-        """One line on standard error."""
-        with self._lock:
+        """One line on standard error; lost where that can't be written, as a child's log on a full disk."""
+        with self._lock, contextlib.suppress(OSError):
             stream = self._err or sys.stderr
             stream.write(f"{PROGRAM}: {clean(text)}\n")
             stream.flush()
@@ -81,18 +83,28 @@ class Teller:
         from stealthrl_tui.service.events import part_streams
 
         if self._out is None:
-            self._out, self._err = part_streams(self._log)
+            self._out, self._err = part_streams(self.log)
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def end(self, failure: ServiceError) -> NoReturn:
         """Tell the failure, unless the last word was said, and end the process whatever its threads are doing."""
-        self.tell(failure.event())
-        os._exit(self.status)
+        try:
+            self.tell(failure.event())
+        finally:
+            os._exit(self.status)
 
     def _write(self, line: str) -> None:
         stream = self._out or sys.stdout
-        stream.write(line + "\n")
-        stream.flush()
+        try:
+            stream.write(line + "\n")
+            stream.flush()
+        except OSError as error:
+            if not self.parted:
+                raise
+            # Nobody hears the rest, and the SDK's threads would hold the process: whoever noticed ends it.
+            if not isinstance(error, BrokenPipeError):
+                self.note(f"standard output: {error.strerror}")
+            os._exit(FAILED)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -124,10 +136,22 @@ def run_telling(arguments: argparse.Namespace, words: Words, work: Callable[[Tel
         work(teller)
     except ServiceError as failure:
         teller.tell(failure.event())
-    except BrokenPipeError:
+    except Exception as error:
         if not teller.parted:
             raise
-        os._exit(FAILED)
+        _tell_surprise(error, teller)
     if teller.parted:
         os._exit(teller.status)
     return teller.status
+
+
+def _tell_surprise(error: Exception, teller: Teller) -> None:
+    """What nobody thought of is an error like any other: told in a line, the rest of it in the log."""
+    import traceback
+
+    from stealthrl_tui.service.events import ServiceError
+
+    with contextlib.suppress(OSError):
+        traceback.print_exception(error)
+    why = f"{type(error).__name__}: {clean(error, 300)}."
+    teller.tell(ServiceError("server_error", why, f"The log tells more: {teller.log}." if teller.log else "").event())

@@ -87,8 +87,10 @@ class _Memory:
         self._teller.tell(event)
 
     def end(self, failure: ServiceError) -> NoReturn:
-        self.tell(failure.event())
-        self._teller.end(failure)
+        try:
+            self.tell(failure.event())
+        finally:
+            self._teller.end(failure)
 
     def _remember(self, event: Event) -> bool:
         from stealthrl_tui.actions import trials
