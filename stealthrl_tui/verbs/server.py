@@ -60,14 +60,16 @@ def _tell_truth(arguments: argparse.Namespace, teller: Teller) -> None:
     from stealthrl_tui.verbs.asking import ask, connect
 
     began = time.monotonic()
-    one = arguments.run is not None
-    runs = [targets.named_run(arguments.run, arguments.root)] if one else targets.runs_below(arguments.root)
+    targets.require_roots(arguments.root)
+    one = None if arguments.run is None else targets.named_run(arguments.run, arguments.root)
     holdings = connect(teller)
-    said = ask(holdings, runs[0].training_run_ids if one else None)
+    said = ask(holdings, None if one is None else one.training_run_ids)
+    # Read after the question: ten thousand runs take a while, and trouble is to be told at once.
+    runs = [one] if one is not None else targets.runs_below(arguments.root)
     counts = _Counts()
     for each in runs:
         _tell_run(each, said, counts, teller)
-    if not one:
+    if one is None:
         _tell_strangers(runs, said, counts, teller)
     teller.tell(
         result(

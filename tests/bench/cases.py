@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.bench import generate, process
 from tests.bench.program import (
+    LIST_COLUMNS,
     Home,
     start_browser,
     start_floor,
@@ -22,8 +23,9 @@ from tests.bench.program import (
 )
 from tests.bench.result import Result
 from tests.bench.terminal import Terminal
+from tests.bench.weather import weather
 
-LIST_COLUMNS, DETAIL_COLUMN = range(30), 66
+DETAIL_COLUMN = 66
 HUGE = "huge"
 # To the next pane and back: the cursor bar of the list pales and returns, the selection stays.
 TABS = ("\t", "\x1b[Z")
@@ -161,18 +163,9 @@ def keys(bench: Bench) -> list[Result]:
     """A key that moves the cursor until the list shows it."""
     with start_browser(bench.runs(bench.many), bench.home) as terminal:
         wait_read(terminal)
-        taken = [_key(terminal, "j") for _ in range(bench.keys)]
+        taken = [terminal.answer("j", LIST_COLUMNS) for _ in range(bench.keys)]
     beside = f"{len(taken)} keys, worst {_ms(max(taken)):.0f} ms"
     return [Result(f"key -> painted, {bench.many} runs, median", _ms(statistics.median(taken)), "ms", 25.0, beside)]
-
-
-def _key(terminal: Terminal, key: str, rest: float = 2.0) -> float:
-    """Seconds until the list answers `key`; the screen then gets up to `rest` seconds to become quiet."""
-    before = terminal.cells(LIST_COLUMNS)
-    sent = terminal.type(key)
-    seconds = terminal.wait(lambda: terminal.cells(LIST_COLUMNS) != before, f"the answer to {key!r}", 10.0) - sent
-    terminal.settle(0.1, rest)
-    return seconds
 
 
 def huge(bench: Bench) -> list[Result]:
@@ -188,9 +181,9 @@ def huge(bench: Bench) -> list[Result]:
         terminal.settle(1.0)
         began = terminal.type("j")
         first = terminal.wait(lambda: _has_curve(terminal), "the first curve", 120.0) - began
-        answers = [_key(terminal, key, 0.2) for key in TABS]
+        answers = [terminal.answer(key, LIST_COLUMNS, 0.2) for key in TABS]
         while "reading, " in _detail(terminal):
-            answers += [_key(terminal, key, 0.2) for key in TABS]
+            answers += [terminal.answer(key, LIST_COLUMNS, 0.2) for key in TABS]
         whole = time.perf_counter() - began
         memory = process.memory_mb(terminal.pid, peak=True)
     parse.append(_parse_seconds(metrics))
@@ -245,4 +238,5 @@ CASES: Mapping[str, Callable[[Bench], list[Result]]] = {
     "keys": keys,
     "huge": huge,
     "idle": idle,
+    "weather": weather,
 }

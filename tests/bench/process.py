@@ -17,6 +17,14 @@ def family(pid: int) -> list[int]:
     return found
 
 
+def lives(pid: int) -> bool:
+    """Whether the process is still there; one that only waits to be collected is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def cpu_seconds(pid: int) -> float:
     """Processor time of the process and all below it, ended children included."""
     total = 0

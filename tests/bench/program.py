@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from tests.bench.terminal import Terminal
 
 REPOSITORY = Path(__file__).parents[2]
 COLUMNS, ROWS = 160, 40
+# Where the list is, without what changes in it by itself.
+LIST_COLUMNS = range(30)
 _KEPT = ("PATH", "LANG", "VIRTUAL_ENV", "PYTHONPATH", "TMPDIR", "LD_LIBRARY_PATH")
 _LISTED = re.compile(r"(?:run_\d{5}|live_\w+|huge)\b")
 _LOOKING = re.compile(r"looking …")
@@ -41,20 +43,21 @@ class Home:
         return kept | {name: str(path) for name, path in places.items()} | terminal
 
 
-def _start(arguments: Sequence[str], home: Home) -> Terminal:
+def _start(arguments: Sequence[str], home: Home, more: Mapping[str, str]) -> Terminal:
     command = [sys.executable, "-m", *arguments]
-    return Terminal(command, columns=COLUMNS, rows=ROWS, environment=home.environment(), directory=REPOSITORY)
+    environment = {**home.environment(), **more}
+    return Terminal(command, columns=COLUMNS, rows=ROWS, environment=environment, directory=REPOSITORY)
 
 
 def start_floor(home: Home) -> tuple[Terminal, float]:
     """The bare app, and how many seconds it took until its word was on the screen."""
-    terminal = _start(["tests.bench.floor"], home)
+    terminal = _start(["tests.bench.floor"], home, {})
     return terminal, terminal.wait_for(WORD) - terminal.started
 
 
-def start_browser(root: Path, home: Home) -> Terminal:
-    """The browser on `root`, just started."""
-    return _start(["stealthrl_tui", str(root)], home)
+def start_browser(root: Path, home: Home, more: Mapping[str, str] | None = None) -> Terminal:
+    """The browser on `root`, just started; `more` is what its environment has besides."""
+    return _start(["stealthrl_tui", str(root)], home, more or {})
 
 
 def names_on(terminal: Terminal) -> list[str]:

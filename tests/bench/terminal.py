@@ -42,6 +42,7 @@ class Terminal:
         environment: Mapping[str, str],
         directory: Path,
     ) -> None:
+        self._over = False
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self._arrived: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
@@ -125,19 +126,29 @@ class Terminal:
         os.write(self._terminal, keys.encode())
         return stamp
 
+    def answer(self, key: str, columns: range, rest: float = 2.0) -> float:
+        """Seconds until `columns` answer `key`; the screen then gets up to `rest` seconds to become quiet."""
+        before = self.cells(columns)
+        sent = self.type(key)
+        seconds = self.wait(lambda: self.cells(columns) != before, f"the answer to {key!r}", 10.0) - sent
+        self.settle(0.1, rest)
+        return seconds
+
     def close(self) -> None:
         """End the program: asked, then killed."""
         for end in (signal.SIGTERM, signal.SIGKILL):
-            os.kill(self.pid, end)
-            if self._ended(3.0):
+            if self._over:
                 break
+            os.kill(self.pid, end)
+            self.ended(3.0)
         self._reader.join(1.0)
         os.close(self._terminal)
 
-    def _ended(self, seconds: float) -> bool:
+    def ended(self, seconds: float) -> bool:
+        """Whether the program ended, or does so within `seconds`."""
         end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            if os.waitpid(self.pid, os.WNOHANG)[0]:
-                return True
-            time.sleep(0.01)
-        return False
+        while not self._over and time.perf_counter() < end:
+            self._over = bool(os.waitpid(self.pid, os.WNOHANG)[0])
+            if not self._over:
+                time.sleep(0.005)
+        return self._over
