@@ -5,6 +5,7 @@ The real program on a pseudo-terminal, its children with the unmodified SDK, aga
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stealthrl_tui.sandbox.process import running_sandbox
-from tests.bench import process
+from tests.bench import generate, process
 from tests.bench.program import LIST_COLUMNS, start_browser, wait_read
 from tests.bench.result import Result
 from tests.bench.terminal import Terminal
@@ -49,6 +50,17 @@ CASES = (
 )
 
 
+_API = "/api/v1/"
+# In the middle of a test-load, when the weights are loaded.
+MIDDLE = (
+    Case("sampling fails", "✗ server_error", {"kind": "status", "status": 500, "path": _API + "retrieve_future"}),
+    Case("402", "✗ billing", {"kind": "status", "status": 402, "path": _API + "asample"}),
+    Case("cut off", "✗ unreachable", {"kind": "drop", "path": _API + "asample"}),
+    Case("dies", "✗ unreachable", {"kind": "die", "path": _API + "asample"}),
+    Case("silent", "not answered yet", {"kind": "hang", "path": _API + "asample"}),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """Seconds from the program's start to the words, the slowest key meanwhile, from `q` to the end of everything."""
@@ -72,10 +84,14 @@ def weather(bench: Bench) -> list[Result]:
         print(f"  {each.case:<24}said {each.said:.1f} s, slowest of {each.keys} keys {each.slowest * 1000:.0f} ms, "
               f"quit {each.quit * 1000:.0f} ms", flush=True)  # fmt: skip
     keys = sum(each.keys for each in seen)
+    loads = {case.name: _load(bench, case) for case in MIDDLE}
+    late, (seconds, _) = max(loads.items(), key=lambda item: item[1][0])
     return [
         Result("server trouble -> said, from the start", said.said, "s", 6.0, f"{len(bad)} kinds, worst: {said.case}"),
         Result("slowest key meanwhile", slow.slowest * 1000, "ms", 100.0, f"{keys} keys, at: {slow.case}"),
         Result("q -> no process left", left.quit, "s", 1.0, f"while asking, worst: {left.case}"),
+        Result("test-load in trouble -> said", seconds, "s", 6.0, f"after its last phase, {len(loads)} kinds: {late}"),
+        Result("Esc -> test-load gone", loads["silent"][1], "s", 1.0, "in a call that hangs"),
     ]
 
 
@@ -116,3 +132,27 @@ def _quit(terminal: Terminal) -> float:
     if not gone:
         raise TimeoutError("the program did not end")
     return time.perf_counter() - began
+
+
+def _load(bench: Bench, case: Case) -> tuple[float, float]:
+    """A test-load in the middle of which the trouble begins: seconds until it is said, and from Esc to its end."""
+    root = bench.folder / "one"
+    if not root.exists():
+        generate.make_runs(root, 1, time.time())
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(running_sandbox())
+        for line in next(root.rglob("checkpoints.jsonl")).read_text().splitlines():
+            sandbox.save(json.loads(line)["sampler_path"])
+        sandbox.call("POST", "/sandbox/faults", case.fault)
+        terminal = stack.enter_context(start_browser(root, bench.home, sandbox.environ()))
+        wait_read(terminal)
+        terminal.type("t")
+        terminal.wait_for("load and sample")
+        terminal.type("\r")
+        loaded = terminal.wait_for("✓ tokenizer")
+        said = terminal.wait_for(case.says)
+        family = process.family(terminal.pid)[1:]
+        cancelled = terminal.type("\x1b")
+        while any(process.lives(pid) for pid in family):
+            terminal.settle(0.01, 0.01)
+        return said - loaded, time.perf_counter() - cancelled
