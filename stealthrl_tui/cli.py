@@ -27,7 +27,7 @@ VERBS = {
     "test-load": "load the sampler weights of a checkpoint and sample from them",
     "server": "what the Tinker service still holds of what was saved",
     "keep": "let checkpoints never expire",
-    "expire": "let a checkpoint expire",
+    "expire": "let checkpoints expire",
     "publish": "let anyone load checkpoints",
     "unpublish": "take checkpoints back from the public",
     "delete": "delete checkpoints on the service, for good",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,8 @@ from stealthrl_tui.text import clean, duration, iso
 # The service's own limits of a TTL, in seconds.
 SHORTEST_TTL, LONGEST_TTL = 3600, 10 * 365 * 86400
 _CLOCKS_SECONDS = 300.0
+_SPAN = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,3})?)\s*(s|min|m|h|d|w|y)?", re.IGNORECASE)
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 
 
 class Action(StrEnum):
@@ -52,7 +55,19 @@ def ttl_flaw(seconds: int) -> str | None:
     """Why the service takes no such TTL; None when it does."""
     if SHORTEST_TTL <= seconds <= LONGEST_TTL:
         return None
-    return f"{seconds} s is no TTL: the service takes {SHORTEST_TTL} (an hour) to {LONGEST_TTL} (ten years)"
+    return f"{duration(seconds)} is too {'short' if seconds < SHORTEST_TTL else 'long'}: an hour to ten years"
+
+
+def ttl(text: str) -> int:
+    """`36h`, `7d`, `2w`, `1y` or plain seconds, as seconds that the service takes. Raises ValueError, in words."""
+    found = _SPAN.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{clean(text, 20)} is no time: write 36h, 7d, 2w or 1y")
+    seconds = round(float(found[1]) * _UNITS[(found[2] or "s").lower()])
+    flaw = ttl_flaw(seconds)
+    if flaw is not None:
+        raise ValueError(flaw)
+    return seconds
 
 
 def plan(

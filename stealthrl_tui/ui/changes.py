@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stealthrl_tui.actions import manage
@@ -29,6 +29,28 @@ class Now:
     size_bytes: int | None
     public: bool
     created_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing that a dialog offers to do; `seconds` is the time to live that `expire` sets."""
+
+    title: str
+    action: Action
+    seconds: int | None = None
+
+
+CHOICES: Mapping[str, tuple[Choice, ...]] = {
+    "keep": (
+        Choice("for ever", Action.KEEP),
+        *(Choice(f"expires in {days} d", Action.EXPIRE, days * 86400) for days in (1, 7, 30, 90)),
+    ),
+    "publish": (
+        Choice("publish: anyone can load it", Action.PUBLISH),
+        Choice("unpublish: only your account can", Action.UNPUBLISH),
+    ),
+    "delete": (Choice("delete for good", Action.DELETE),),
+}
 
 
 def full_uris(checkpoints: Sequence[Checkpoint]) -> list[str]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from stealthrl_tui.text import clean, duration, plural
 from stealthrl_tui.verbs import targets
-from stealthrl_tui.verbs.console import USAGE, Refusal
 from stealthrl_tui.verbs.telling import Teller, add_json, add_root, run_telling
 
 if TYPE_CHECKING:
@@ -28,8 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command that `parser` is for (its default `command`)."""
     command = parser.get_default("command")
     if command == "expire":
-        parser.add_argument("uris", nargs=1, metavar="URI", help="a checkpoint's tinker:// URI")
-        parser.add_argument("seconds", type=int, metavar="SECONDS", help="from now: 3600 (an hour) to ten years")
+        parser.add_argument("uris", nargs="+", metavar="URI", help="tinker:// URIs of checkpoints")
+        parser.add_argument(
+            "seconds", type=_ttl, metavar="SECONDS", help="from now, also as 36h, 7d, 2w, 1y: an hour to ten years"
+        )
     else:
         parser.add_argument("uris", nargs="+", metavar="URI", help="tinker:// URIs of checkpoints")
     if command == "delete":
@@ -44,12 +45,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the plan, ask, do it, read it back."""
-    from stealthrl_tui.actions.manage import Action, ttl_flaw
+    from stealthrl_tui.actions.manage import Action
 
     action = Action(arguments.command)
-    if action is Action.EXPIRE and (flaw := ttl_flaw(arguments.seconds)) is not None:
-        raise Refusal(flaw, USAGE)
     return run_telling(arguments, _words, lambda teller: _manage(action, arguments, teller))
+
+
+def _ttl(text: str) -> int:
+    from stealthrl_tui.actions.manage import ttl
+
+    try:
+        return ttl(text)
+    except ValueError as flaw:
+        raise argparse.ArgumentTypeError(str(flaw)) from flaw
 
 
 def _manage(action: Action, arguments: argparse.Namespace, teller: Teller) -> None:

@@ -106,6 +106,14 @@ def test_keep_expire_publish_unpublish_are_read_back(sandbox: Sandbox, env: dict
         assert said.last["done"] == [uri]
 
 
+def test_several_expire_at_a_time_as_people_write_it(sandbox: Sandbox, env: dict[str, str]) -> None:
+    uris = [sandbox.save_sampler(name, run_id="several:train:0") for name in ("a", "b")]
+    said = tell(env, "expire", *uris, "36h", "--yes")
+    assert (said.status, said.last["done"]) == (0, uris)
+    assert all("in 1 d 12 h" in plan["effect"] for plan in said.of("plan"))
+    assert all(change["server"]["expires_at"] for change in said.of("change"))
+
+
 def test_the_two_part_form_is_managed_as_sampler_weights(sandbox: Sandbox, env: dict[str, str]) -> None:
     uri = sandbox.save_sampler("two", run_id="manage:train:0")
     said = tell(env, "keep", "tinker://manage:train:0/two", "--yes")

@@ -74,7 +74,7 @@ async def test_delete_wants_the_word_and_spares_the_only_state(sandbox: Sandbox,
         await pilot.press("tab", "down", "space")
         await until(pilot, lambda: len(app.browse.detail.timeline.table.marked) == 1)  # type: ignore[union-attr]
         await pilot.press("space")
-        await press_until(pilot, "D", shows="2 checkpoints of")
+        await press_until(pilot, "D", shows="2 marked checkpoints of")
         await until(pilot, lambda: "deleted for good" in screen_text(pilot))
         await pilot.press("enter", *"yes", "enter")
         assert isinstance(app.screen, ManageDialog)

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from stealthrl_tui.actions.manage import LONGEST_TTL, SHORTEST_TTL, Action, change_json, outcome_flaw, plan, ttl_flaw
+from stealthrl_tui.actions.manage import (
+    LONGEST_TTL,
+    SHORTEST_TTL,
+    Action,
+    change_json,
+    outcome_flaw,
+    plan,
+    ttl,
+    ttl_flaw,
+)
 from stealthrl_tui.actions.truth import answer, join
 from stealthrl_tui.runs.model import Run, Status
 from stealthrl_tui.service.holdings import Held
@@ -120,3 +129,20 @@ def test_the_outcome_is_what_the_server_shows(action: Action, after: dict[str, A
     (change,) = planned(action, replace(SAMPLER, expires_at=NOW + 100_000), seconds=3600)
     now_there = None if after is None else replace(SAMPLER, **after)
     assert (outcome_flaw(change, now_there, seconds=3600, now=NOW) is None) == fine
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("3600", 3600), ("36h", 129_600), (" 7 d ", 604_800), ("90min", 5400), ("90m", 5400), ("2W", 1_209_600),
+        ("1.5d", 129_600), ("10y", LONGEST_TTL),
+    ],
+)  # fmt: skip
+def test_a_time_to_live_as_people_write_it(text: str, seconds: int) -> None:
+    assert ttl(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "36", "59min", "11y", "-1d", "1e9", "7 days", "\x1b[2J", "9" * 400])
+def test_what_is_no_time_to_live_is_said(text: str) -> None:
+    with pytest.raises(ValueError, match=r"too short|too long|is no time"):
+        ttl(text)

@@ -45,6 +45,12 @@ class Panel(VerticalScroll, can_focus=False):
     """
 
 
+class Roll(VerticalScroll, can_focus=False):
+    """Lines of which there may be more than there is room."""
+
+    DEFAULT_CSS = "Roll { height: auto; scrollbar-size-vertical: 1; }"
+
+
 class Choices(OptionList):
     """A list to choose from, with the keys that move in every list."""
 

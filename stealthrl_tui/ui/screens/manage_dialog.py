@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList
@@ -17,39 +16,17 @@ from stealthrl_tui.actions import manage
 from stealthrl_tui.actions.manage import Action, Change
 from stealthrl_tui.runs.model import Checkpoint, Run
 from stealthrl_tui.text import clean, duration, plural, size
-from stealthrl_tui.ui.changes import effect_row, full_uris, held_now, is_state, outcome_row
+from stealthrl_tui.ui.changes import CHOICES, Choice, effect_row, full_uris, held_now, is_state, outcome_row
 from stealthrl_tui.ui.children import Children, Event
 from stealthrl_tui.ui.presenter import Pieces
 from stealthrl_tui.ui.saves import save_pieces
 from stealthrl_tui.ui.screens.child_dialog import ChildDialog, command_row
-from stealthrl_tui.ui.screens.dialog import Choices, Panel, Words, keys_line
+from stealthrl_tui.ui.screens.dialog import Choices, Panel, Roll, Words, keys_line
 from stealthrl_tui.ui.widgets.pieces import content
 
-_DAY = 86400
 _TITLES = {"keep": "Keep", "publish": "Publish", "delete": "Delete"}
-_HALVES = ("both", "sampler", "state")
-_MOST_ROWS = 6
+_HALVES = {"both": "both paths", "sampler": "the sampler weights only", "state": "the state only"}
 WORD, FORCED = "delete", "delete force"
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    title: str
-    action: Action
-    seconds: int | None = None
-
-
-_CHOICES: Mapping[str, tuple[_Choice, ...]] = {
-    "keep": (
-        _Choice("for ever", Action.KEEP),
-        *(_Choice(f"expires in {duration(days * _DAY)}", Action.EXPIRE, days * _DAY) for days in (1, 7, 30, 90, 365)),
-    ),
-    "publish": (
-        _Choice("publish: anyone can load it", Action.PUBLISH),
-        _Choice("unpublish: only your account can", Action.UNPUBLISH),
-    ),
-    "delete": (_Choice("delete for good", Action.DELETE),),
-}
 
 
 class ManageDialog(ChildDialog[list[Event]]):
@@ -63,10 +40,13 @@ class ManageDialog(ChildDialog[list[Event]]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "go", show=False),
         Binding("tab,shift+tab", "next_half", show=False, priority=True),
+        Binding("pagedown", "roll(1)", show=False, priority=True),
+        Binding("pageup", "roll(-1)", show=False, priority=True),
     ]
     DEFAULT_CSS = """
-    ManageDialog #what { margin: 1 0; }
-    ManageDialog OptionList { margin: 0 0 1 0; max-height: 6; }
+    ManageDialog Roll { margin: 1 0; max-height: 12; }
+    ManageDialog.-short Roll { max-height: 6; }
+    ManageDialog OptionList { margin: 0; max-height: 6; }
     ManageDialog Input { margin: 0 0 1 0; }
     ManageDialog #says, ManageDialog #command { margin: 0 0 1 0; }
     """
@@ -83,43 +63,47 @@ class ManageDialog(ChildDialog[list[Event]]):
         super().__init__(children)
         self._verb, self._run, self._checkpoints, self._clock = verb, run, checkpoints, clock
         self._roots = [f"--root={root}" for root in roots]
-        self._choices = _CHOICES[verb]
-        self._choice = self._choices[0]
-        self._half = 0
+        self._at = 0
         self._all = full_uris(checkpoints)
+        kinds = {is_state(each) for each in self._all}
+        self._halves = list(_HALVES) if len(kinds) > 1 else ["both"]
         self._plans: dict[str, Event] = {}
         self._planned = self._doing = self._done = False
-        self._queue: list[list[str]] = []
         self._changed: list[Event] = []
+        self._outcomes: list[Event] = []
 
     def compose(self) -> ComposeResult:
-        first = self._checkpoints[0]
         one = len(self._checkpoints) == 1
-        which = save_pieces(self._run, first) if one else self._several()
+        several: Pieces = (
+            (f"  {plural(len(self._checkpoints), 'marked checkpoint')} of ", "dim"),
+            (clean(self._run.name), "text"),
+        )
         with Panel():
+            which = save_pieces(self._run, self._checkpoints[0]) if one else several
             yield Words(((_TITLES[self._verb], "text bold"), *which))
-            yield Words(id="what")
-            if self._verb == "delete":
-                yield Input(placeholder=f"type {WORD} to delete", compact=True)
-            else:
-                rows = (content(((f"  {each.title}", "text"),)) for each in self._choices)
+            with Roll():
+                yield Words(id="what")
+            if self._verb != "delete":
+                rows = (content(((f"  {each.title}", "text"),)) for each in CHOICES[self._verb])
                 yield Choices(*(Option(row) for row in rows))
+            if self._verb == "keep":
+                yield Input(placeholder="  or type a time: 36h, 7d, 2w", compact=True, select_on_focus=False)
+            if self._verb == "delete":
+                yield Input(placeholder=f"type the word {WORD}", compact=True)
             yield Words(id="says")
             yield Words(id="command")
             yield Words(id="help")
 
     def on_mount(self) -> None:
         """Ask the server what is there."""
-        self.query_one(Input if self._verb == "delete" else OptionList).focus()
         self._look()
-
-    def _several(self) -> Pieces:
-        return ((f"  {plural(len(self._checkpoints), 'checkpoint')} of ", "dim"), (clean(self._run.name), "text"))
 
     def _look(self) -> None:
         self._planned = self._doing = self._done = False
         self._plans.clear()
+        self._outcomes.clear()
         self.begin([self._verb, *self._all, *self._rooted(), "--dry-run"])
+        self.query_one(Input if self._verb == "delete" else OptionList).focus()
 
     def _rooted(self) -> list[str]:
         # Only deleting asks which runs here still need a state.
@@ -130,11 +114,22 @@ class ManageDialog(ChildDialog[list[Event]]):
     @property
     def _uris(self) -> list[str]:
         """The URIs that are meant, by the half chosen with Tab."""
-        wanted = _HALVES[self._half]
+        wanted = self._halves[0]
         return [each for each in self._all if wanted == "both" or (is_state(each) == (wanted == "state"))]
 
+    @property
+    def _typed(self) -> str:
+        return "" if self._verb == "publish" else self.query_one(Input).value.strip()
+
+    def choice(self) -> Choice:
+        """What is chosen: a time that was typed, else the line of the list. Raises ValueError for what is no time."""
+        if self._verb == "keep" and self._typed:
+            seconds = manage.ttl(self._typed)
+            return Choice(f"expires in {duration(seconds)}", Action.EXPIRE, seconds)
+        return CHOICES[self._verb][self._at]
+
     def changes(self) -> list[Change]:
-        """What would be done, as far as the server has told."""
+        """What would be done, as far as the server has told. Raises ValueError as `choice` does."""
         plans = [self._plans[each] for each in self._uris if each in self._plans]
         held = {each["uri"]: now for each in plans if (now := held_now(each)) is not None}
         if self._verb == "delete":
@@ -148,23 +143,30 @@ class ManageDialog(ChildDialog[list[Event]]):
                 )
                 for each in plans
             ]
-        meant = [each["uri"] for each in plans]
-        return list(manage.plan(self._choice.action, meant, held, now=self._clock(), seconds=self._choice.seconds))
+        meant, choice = [each["uri"] for each in plans], self.choice()
+        return list(manage.plan(choice.action, meant, held, now=self._clock(), seconds=choice.seconds))
 
-    def _commands(self, *, forced: bool = False) -> list[list[str]]:
-        action = str(self._choice.action)
-        wanted = [each.uri for each in self.changes() if each.needed and (forced or each.refused is None)]
+    def _command(self, *, forced: bool = False) -> list[str]:
+        """What Enter does; empty when there is nothing to do, or when what was typed is no time."""
+        try:
+            choice, changes = self.choice(), self.changes()
+        except ValueError:
+            return []
+        wanted = [each.uri for each in changes if each.held and each.needed and (forced or each.refused is None)]
         if not wanted:
             return []
-        if self._choice.action is Action.EXPIRE:
-            return [[action, each, str(self._choice.seconds)] for each in wanted]
-        return [[action, *wanted, *self._rooted(), *(["--force"] if forced else [])]]
+        seconds = [] if choice.seconds is None else [str(choice.seconds)]
+        return [str(choice.action), *wanted, *seconds, *self._rooted(), *(["--force"] if forced else [])]
 
     # Keys
 
     @on(OptionList.OptionHighlighted)
     def _other_choice(self, event: OptionList.OptionHighlighted) -> None:
-        self._choice = self._choices[event.option_index]
+        self._at = event.option_index
+        self.say()
+
+    @on(Input.Changed)
+    def _rewritten(self) -> None:
         self.say()
 
     @on(OptionList.OptionSelected)
@@ -172,13 +174,30 @@ class ManageDialog(ChildDialog[list[Event]]):
     def _entered(self) -> None:
         self.action_go()
 
+    def on_key(self, event: events.Key) -> None:
+        """A number begins a time of one's own, the arrows go back to the list."""
+        if self._verb != "keep" or self._doing:
+            return
+        typed, choices = self.query_one(Input), self.query_one(OptionList)
+        if choices.has_focus and event.character is not None and event.character.isdecimal():
+            event.stop()
+            typed.focus()
+            typed.insert_text_at_cursor(event.character)
+        elif typed.has_focus and event.key in ("up", "down"):
+            event.stop()
+            typed.clear()
+            choices.focus()
+
     def action_next_half(self) -> None:
         """Both, the sampler weights, the state."""
-        if not self._doing and not self._done:
-            self._half = (self._half + 1) % len(_HALVES)
-            if not self._uris:
-                self.action_next_half()
+        if not self._doing:
+            self._halves.append(self._halves.pop(0))
             self.say()
+
+    def action_roll(self, pages: int) -> None:
+        """Through the paths, where they are many."""
+        roll = self.query_one(Roll)
+        (roll.scroll_page_down if pages > 0 else roll.scroll_page_up)(animate=False)
 
     def action_go(self) -> None:
         """Do it; ask again where the server did not answer; close when it is done."""
@@ -186,14 +205,17 @@ class ManageDialog(ChildDialog[list[Event]]):
             return
         if self._done:
             self.dismiss(self._changed)
-        elif not self._planned:
+        elif self._stopped:
             self._look()
         elif self._verb != "delete":
-            self._do(self._commands())
-        else:
-            typed = self.query_one(Input).value.strip().lower()
-            if typed in (WORD, FORCED):
-                self._do(self._commands(forced=typed == FORCED))
+            self._do(self._command())
+        elif self._typed.lower() in (WORD, FORCED):
+            self._do(self._command(forced=self._typed.lower() == FORCED))
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether the server did not answer, or was not let."""
+        return not self._planned or self.error is not None or self.cancelled
 
     def action_cancel(self) -> None:
         """End what goes on; what was done meanwhile is told."""
@@ -202,14 +224,10 @@ class ManageDialog(ChildDialog[list[Event]]):
         else:
             self.dismiss(self._changed)
 
-    def _do(self, commands: list[list[str]]) -> None:
-        if commands:
+    def _do(self, command: list[str]) -> None:
+        if command:
             self._doing = True
-            self._queue = commands
-            self._next()
-
-    def _next(self) -> None:
-        self.begin([*self._queue.pop(0), "--yes"])
+            self.begin([*command, "--yes"])
 
     def hear(self, event: Event) -> None:
         """Take the plan, what was changed, and the end."""
@@ -218,80 +236,77 @@ class ManageDialog(ChildDialog[list[Event]]):
             self._plans[str(event.get("uri"))] = event
         elif kind == "change":
             self._changed.append(event)
-        elif kind == "result" and not self._doing:
-            self._planned = True
-            self._choose()
-        elif kind == "result" and self._queue:
-            self._next()
+            self._outcomes.append(event)
         elif kind == "result":
-            self._done = True
-
-    def _choose(self) -> None:
-        """What is public already is offered to be unpublished."""
-        servers = [each["server"] for each in self._plans.values() if each.get("server")]
-        if self._verb == "publish" and servers and all(each.get("public") for each in servers):
-            self.query_one(OptionList).highlighted = 1
+            self._planned, self._done = True, self._doing
+            servers = [each["server"] for each in self._plans.values() if each.get("server")]
+            if self._verb == "publish" and not self._doing and servers and all(each.get("public") for each in servers):
+                self.query_one(OptionList).highlighted = 1  # what is public already is offered to be unpublished
 
     # In words
 
     def say(self) -> None:
         """Everything, as it stands."""
         self.query_one("#what", Words).say(*self._what_rows())
+        for each in self.query("OptionList, Input"):
+            each.display = not self._doing
         rows = self._says_rows()
         says = self.query_one("#says", Words)
         says.display = bool(rows)
         says.say(*rows)
-        commands = self._commands() if self._planned else []
+        command = self._command() if self._planned else []
         line = self.query_one("#command", Words)
-        line.display = bool(commands)
-        line.say(*(command_row(each) for each in commands[:3]))
+        line.display = bool(command)
+        line.say(command_row(command))
         self.query_one("#help", Words).say(self._keys())
 
     def _what_rows(self) -> list[Pieces]:
-        known = {each.uri: each for each in self.changes()}
+        try:
+            known = {each.uri: each for each in self.changes()}
+        except ValueError:
+            known = {}
         meant = self._uris
         rows: list[Pieces] = []
-        for each in meant[:_MOST_ROWS]:
+        for each in meant:
             rows.append(((clean(each), "state" if is_state(each) else "sampler"),))
             if each in known:
                 rows.append(effect_row(known[each]))
-        if len(meant) > _MOST_ROWS:
+        if len(meant) > 2 and known:
             held = [change.held for change in known.values() if change.held is not None]
-            total = size(sum(each.size_bytes or 0 for each in held))
-            rows.append(((f"… and {len(meant) - _MOST_ROWS} more, {total} in all", "dim"),))
+            total = f"{plural(len(held), 'path')} on the server, {size(sum(each.size_bytes or 0 for each in held))}"
+            rows.insert(0, ((f"{total}; PgDn shows the rest", "dim"),))
         return rows
 
     def _says_rows(self) -> list[Pieces]:
         if self.busy:
-            final = ("ask",) if self._verb == "delete" else ()
-            return self.phase_rows(
-                ("connect", "look", *final, *((str(self._choice.action), "check") if self._doing else ()))
-            )
-        if self._changed:
-            outcome: list[Pieces] = [outcome_row(each) for each in self._changed[:_MOST_ROWS]]
-            return [*outcome, *self.trouble_rows()]
+            doing = (str(self.choice().action), "check") if self._doing else ()
+            return self.phase_rows(("connect", "look", *(("ask",) if self._verb == "delete" else ()), *doing))
+        if self._outcomes:
+            return [*(outcome_row(each) for each in self._outcomes), *self.trouble_rows()]
         if self.cancelled or self.error is not None:
             return self.trouble_rows()
-        if self._planned and not self._commands():
-            refused = any(each.refused and each.held for each in self.changes())
-            forced = f"; to do it all the same, type {FORCED}" if refused else ""
-            return [
-                (
-                    ("nothing of this can be done" if refused else "nothing is to be done here", "warning"),
-                    (forced, "text"),
-                )
-            ]
-        return []
+        return self._undoable_rows() if self._planned and not self._command() else []
+
+    def _undoable_rows(self) -> list[Pieces]:
+        """Why Enter would do nothing."""
+        try:
+            changes = self.changes()
+        except ValueError as flaw:
+            return [(("! ", "warning"), (clean(flaw), "text"))]
+        if any(each.refused and each.held for each in changes):
+            again = f"; to do it all the same, type {FORCED}"
+            return [(("nothing of this can be done", "warning"), (again, "text"))]
+        return [(("nothing is to be done here", "warning"),)]
 
     def _keys(self) -> Pieces:
         if self.busy:
             return keys_line(("Esc", "cancel"))
         if self._done:
             return keys_line(("Enter", "close"))
-        if not self._planned:
+        if self._stopped:
             return keys_line(("Enter", "ask again"), ("Esc", "close"))
-        both = len({is_state(each) for each in self._all}) > 1
-        half = (("Tab", f"means {_HALVES[self._half]}"),) if both else ()
+        half = (("Tab", _HALVES[self._halves[1]]),) if len(self._halves) > 1 else ()
         if self._verb == "delete":
             return keys_line((f"{WORD} Enter", "delete for good"), *half, ("Esc", "cancel"))
-        return keys_line(("Enter", str(self._choice.action)), ("↑ ↓", "choose"), *half, ("Esc", "cancel"))
+        does = str(self.choice().action) if self._command() else "–"
+        return keys_line(("Enter", does), ("↑ ↓", "choose"), *half, ("Esc", "cancel"))
