@@ -101,7 +101,8 @@ def require_health(url: str, timeout: float | None = None) -> None:
     if found.ok:
         return
     if found.status is not None:
-        raise ServiceError("server_error", f"The Tinker service at {place(url)} {found.word}.", "Try again later.")
+        why = f"The Tinker service at {place(url)} fails: it {found.word}."
+        raise ServiceError("server_error", why, "Try again later.")
     raise ServiceError(
         "unreachable",
         f"The Tinker service at {place(url)} cannot be reached: {found.word}.",

@@ -128,12 +128,13 @@ class Watch:
         if status < 500 and status not in _RETRIED:
             self._streaks.pop(path, None)
         elif self._fails_on(path, f"the service answers {status}"):
-            self._end(from_status(status, f"every try of {path.rpartition('/')[2]} fails", self._uri))
+            self._end(from_status(status, f"every try of {path.rpartition('/')[2]} answers {status}", self._uri))
 
     def broke(self) -> None:
         """A connection to the service failed."""
         if self._fails_on("", "the connection breaks off"):
-            why = f"The connection to the Tinker service at {account.place(self._url)} breaks off again and again."
+            where = account.place(self._url)
+            why = f"The Tinker service at {where} cannot be reached: the connection breaks off again and again."
             self._end(ServiceError("unreachable", why, "Check the network, try again."))
 
     def _fails_on(self, path: str, trouble: str) -> bool:

@@ -28,6 +28,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "billing": ("✗ billing", "bad"),
 }
 _ANY_ERROR = ("✗ server error", "bad")
+_LONGEST_REASON = 48
 
 
 class ServerTold(Message):
@@ -132,18 +133,26 @@ class Server:
     # In words
 
     def short(self) -> Pieces:
-        """Glyph and word: `● tinker`, `● SANDBOX`, `✗ offline`."""
+        """Glyph and word: `● tinker`, `● SANDBOX`, `✗ offline`, `✗ offline SANDBOX`."""
         place = "SANDBOX" if self.sandbox else "tinker"
         if self.error is not None:
-            return (_WORDS.get(self.error[0], _ANY_ERROR),)
+            word = _WORDS.get(self.error[0], _ANY_ERROR)
+            return (word, (f" {place}", "best")) if self.sandbox else (word,)
         if self.asking and self.answered_at is None:
             return ((f"◌ {place}", "best" if self.sandbox else "dim"),)
         if self.answered_at is not None:
             return ((f"● {place}", "best" if self.sandbox else "alive"),)
         return ((f"○ {place}", "dim"),)
 
+    def reasoned(self) -> Pieces:
+        """The same, with the reason where something is wrong: `✗ offline: connection refused`."""
+        if self.error is None or self.error[0] == "no_key":
+            return self.short()
+        _, _, reason = self.error[1].partition(": ")
+        return (*self.short(), (f": {clean((reason or self.error[1]).rstrip('.'), _LONGEST_REASON)}", "text"))
+
     def pieces(self) -> Pieces:
-        """The same, with the reason and the time of the last answer."""
+        """The same, with the time of the last answer."""
         if self.error is not None and self.error[0] == "no_key":
             return NO_KEY
         answered = self.answered_at
@@ -157,7 +166,7 @@ class Server:
             words = f"asked {when}"
         else:
             return NO_ANSWER if self._settings.server_ask else OFF
-        return (*self.short(), (f" {words}", "dim"))
+        return (*self.reasoned(), (f"{',' if self.error and not self.asking else ''} {words}", "dim"))
 
     def sentence(self) -> Pieces:
         """How the last question went, as a person who pressed R wants to know it."""

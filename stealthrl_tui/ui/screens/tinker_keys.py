@@ -118,13 +118,14 @@ class TinkerKeys(CheckpointKeys):
                 self.notify(words, title="Tinker", severity="warning", markup=False)
         self.say_state()
 
-    def service_pieces(self) -> tuple[Pieces, Pieces]:
-        """The service's state for the top line, in full and in short."""
+    def service_pieces(self) -> tuple[Pieces, Pieces, Pieces]:
+        """The service's state for the top line: in full, with the reason alone, and in short."""
         if self.server is not None:
-            return self.server.pieces(), self.server.short()
+            return self.server.pieces(), self.server.reasoned(), self.server.short()
         if self.settings is not None and not self.settings.server_ask:
-            return OFF, OFF[:1]
-        return (NO_ANSWER, NO_ANSWER[:1]) if has_key() else (NO_KEY, (("○ no key", "dim"),))
+            return OFF, OFF[:1], OFF[:1]
+        no_key: Pieces = (("○ no key", "dim"),)
+        return (NO_ANSWER, NO_ANSWER[:1], NO_ANSWER[:1]) if has_key() else (NO_KEY, no_key, no_key)
 
     def show_known(self) -> None:
         """What is known is another: draw the run on show again."""

@@ -14,11 +14,15 @@ from stealthrl_tui.ui.widgets.pieces import spread
 
 _GAP: Piece = ("   ", "text")
 _ROOT_LEAST = 8
+_REASON_LEAST = 12
 
 
 @dataclass(frozen=True, slots=True)
 class TopFacts:
-    """What the top line says; `counts` are pieces of the presenter, `service` those of the service's state."""
+    """What the top line says; `counts` are pieces of the presenter, `service` those of the service's state.
+
+    `service_reasoned` and `service_short` say it in fewer words.
+    """
 
     roots: Sequence[str] = ()
     counts: Pieces = ()
@@ -28,6 +32,7 @@ class TopFacts:
     watching: str = "off"
     badge: str = ""
     service: Pieces = (("○ tinker ", "dim"), ("not asked", "dim"))
+    service_reasoned: Pieces = (("○ tinker", "dim"),)
     service_short: Pieces = (("○ tinker", "dim"),)
 
 
@@ -47,7 +52,7 @@ class TopBar(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        """The line at the present width: the feed and the service's reason give way first, the counts' words last."""
+        """The line at the present width: the last answer's time and the feed give way first, then the counts' words."""
         facts, width = self._facts, self.content_size.width
         feed = self._feed()
         title: Pieces = (("stealthrl", "text bold"),)
@@ -55,9 +60,12 @@ class TopBar(Widget):
         short = facts.service_short
         must = (*feed, _GAP, *short) if facts.watching.startswith("polling") else short
         counts = _spaced(facts.counts)
-        if length((*title, *badge, *counts, *must)) + 2 > width:
+        why = facts.service_reasoned
+        needed = max(length(must) + 2, length(why) + 4 + _ROOT_LEAST if why != short else 0)
+        if length((*title, *badge, *counts)) + needed > width:
             counts = _spaced(tuple((text.rsplit(" ", 1)[0], role) for text, role in facts.counts))
-        for right in ((*feed, _GAP, *facts.service), facts.service, (*feed, _GAP, *short), must):
+        why = _cut(why, width - length((*title, *badge, *counts)) - 4 - _ROOT_LEAST)
+        for right in ((*feed, _GAP, *facts.service), facts.service, (*feed, _GAP, *why), why, must):
             room = width - length((*title, *badge, *counts, *right)) - 4
             if room >= _ROOT_LEAST or right is must:
                 break
@@ -73,6 +81,15 @@ class TopBar(Widget):
         if facts.watching.startswith("polling"):
             return (("◌ polling", "warning"),)
         return (("◉ watching", "dim"),) if facts.watching == "events" else ((clean(facts.watching), "dim"),)
+
+
+def _cut(pieces: Pieces, width: int) -> Pieces:
+    """`pieces` with the last of them cut to what there is room for; left as they are where too little is left of it."""
+    over = length(pieces) - width
+    text, role = pieces[-1]
+    if over <= 0 or len(text) - over < _REASON_LEAST:
+        return pieces
+    return (*pieces[:-1], (clean(text, len(text) - over), role))
 
 
 def _spaced(counts: Pieces) -> Pieces:
