@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _TICK_SECONDS = 0.25
 
 
+NOT_REMEMBERED: Piece = ("  not remembered: the disk refused it", "warning")
+
+
 class Heard(Message):
     """An event of the dialog's `turn`th child."""
 
@@ -53,6 +56,7 @@ class ChildDialog(Dialog[Result]):
         self._ticker: Timer | None = None
         self._phases: list[tuple[str, float]] = []
         self._waiting = ""
+        self._log_problem: str | None = None
         self.error: Event | None = None
         self.cancelled = False
 
@@ -71,6 +75,7 @@ class ChildDialog(Dialog[Result]):
         self._child = self._children.start(
             arguments, lambda event: self.post_message(Heard(turn, event)), self.log_name
         )
+        self._log_problem = None if self._child is None else self._child.log_problem
         if self._ticker is None:
             self._ticker = self.set_interval(_TICK_SECONDS, self.say)
         self._ticker.resume()
@@ -156,7 +161,9 @@ class ChildDialog(Dialog[Result]):
         rows: list[Pieces] = [(("✗ ", "bad"), (f"{code}  ", "bad"), (message, "text"))]
         if hint:
             rows.append((("  ", "text"), (hint, "text")))
-        rows.append((("  log  ", "dim"), (clean(log_of(self.log_name)), "dim")))
+        if self.error.get("remembered") is False:
+            rows.append((NOT_REMEMBERED,))
+        rows.append((("  log  ", "dim"), (clean(self._log_problem or log_of(self.log_name)), "dim")))
         return rows
 
 

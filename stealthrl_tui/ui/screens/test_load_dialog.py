@@ -17,7 +17,7 @@ from stealthrl_tui.ui.children import Children, Event
 from stealthrl_tui.ui.known import Known, tested_pieces
 from stealthrl_tui.ui.presenter import Pieces
 from stealthrl_tui.ui.saves import save_pieces
-from stealthrl_tui.ui.screens.child_dialog import ChildDialog, command_row
+from stealthrl_tui.ui.screens.child_dialog import NOT_REMEMBERED, ChildDialog, command_row
 from stealthrl_tui.ui.screens.dialog import Panel, Words, keys_line
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class TestLoadDialog(ChildDialog[None]):
                 ((clean(self._uri), "sampler"),),
                 id="where",
             )
-            yield Words((("Asks", "dim"),))
+            yield Words((("Asks", "dim"),), id="asks")
             yield TextArea(self._kept.get(self._run.facts.kind.value, self._usual), compact=True, soft_wrap=True)
             yield Words(id="phases")
             yield Words(id="says")
@@ -116,6 +116,7 @@ class TestLoadDialog(ChildDialog[None]):
             self.set_focus(None)
             self._keep_prompt()
         elif not self.busy:
+            self._show_prompt(True)
             area.focus()
         self.call_after_refresh(self.say)
 
@@ -145,6 +146,8 @@ class TestLoadDialog(ChildDialog[None]):
         started = self.busy or self._result is not None or self.error is not None or self.cancelled
         phases, says = self.query_one("#phases", Words), self.query_one("#says", Words)
         phases.display = started
+        # On a short terminal the outcome goes before the question, which Tab brings back.
+        self._show_prompt(not (started and self.has_class("-short")) or self.query_one(TextArea).has_focus)
         if started:
             phases.say(*self.phase_rows(_PHASES))
         rows = self._result_rows() or self.trouble_rows() or ([] if self.busy else self._last_rows())
@@ -155,6 +158,9 @@ class TestLoadDialog(ChildDialog[None]):
             command[-1] = command[-1][:_LONGEST_PROMPT_SHOWN] + "…"
         self.query_one("#command", Words).say(command_row(command))
         self.query_one("#help", Words).say(self._keys())
+
+    def _show_prompt(self, shown: bool) -> None:
+        self.query_one(TextArea).display = self.query_one("#asks").display = shown
 
     def _keep_prompt(self) -> None:
         kind = self._run.facts.kind.value
@@ -188,7 +194,7 @@ class TestLoadDialog(ChildDialog[None]):
             (f"prompt as {clean(found.get('prompt_form'), 40)}", "dim"),
         )
         if not found.get("remembered", True):
-            about = (*about, (", not remembered: the disk refused it", "warning"))
+            return [head, about, (NOT_REMEMBERED,), *self._text_rows(found.get("text"), tokens)]
         return [head, about, *self._text_rows(found.get("text"), tokens)]
 
     def _text_rows(self, text: object, tokens: Sequence[object]) -> list[Pieces]:
