@@ -136,13 +136,21 @@ async def test_a_silent_service_and_one_that_fails(
             sandbox.clear_faults()
 
 
+@pytest.fixture
+def stuck(sandbox: Sandbox) -> Iterator[dict[str, str]]:
+    """A service that is there and answers no question: the SDK would wait for minutes, the child for half a one."""
+    sandbox.fault("hang", path="/api/v1/[!h]*")
+    yield sandbox.environ()
+    sandbox.clear_faults()
+
+
 async def test_quitting_ends_the_question(
-    silent: dict[str, str], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stuck: dict[str, str], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use(monkeypatch, tmp_path, silent)
+    use(monkeypatch, tmp_path, stuck)
     async with browsing(root, ask=True) as pilot:
         browse = app_of(pilot).browse
-        await until(pilot, lambda: browse.server is not None and browse.server.asking)
+        await until(pilot, lambda: browse.server is not None and browse.server.waiting)
         (child,) = browse.children_at_work._started
         pid = child._process.pid
         await pilot.press("q")
@@ -162,9 +170,8 @@ class Watched(apps.Browser):
         self.set_interval(0.05, self.look)
 
     def look(self):
-        started = self.browse.children_at_work._started
-        if started:
-            print(started[0]._process.pid, flush=True)
+        if self.browse.server is not None and self.browse.server.waiting:
+            print(self.browse.children_at_work._started[0]._process.pid, flush=True)
             if sys.argv[2] == "raise":
                 raise RuntimeError("on purpose")
             time.sleep(60)
@@ -175,14 +182,15 @@ Watched([sys.argv[1]], Settings(Path("none"))).run(headless=True)
 
 @pytest.mark.parametrize("how", ["raise", "kill"])
 def test_no_child_outlives_a_browser_that_dies(
-    how: str, silent: dict[str, str], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    how: str, stuck: dict[str, str], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use(monkeypatch, tmp_path, silent)
+    use(monkeypatch, tmp_path, stuck)
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, str(root), how], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as browser:
         assert browser.stdout is not None
         child = int(browser.stdout.readline())
+        assert how == "raise" or not gone(child)
         if how == "kill":
             os.kill(browser.pid, signal.SIGKILL)
     await_end(child)
