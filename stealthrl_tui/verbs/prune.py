@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("targets", nargs="+", metavar="RUN|ROOT", help="runs, or folders with runs")
     parser.add_argument("--best", type=_count, metavar="K", help="keep the K best checkpoints of each run")
     parser.add_argument("--metric", metavar="KEY", help="what says how good; the run's main metric without it")
+    parser.add_argument(
+        "--better", choices=("higher", "lower"), help="which way that metric is better; by its name without"
+    )
     parser.add_argument("--last", type=_count, metavar="K", help="keep the K newest")
     parser.add_argument("--every", type=_count, metavar="N", help="keep every Nth save, counted from the first")
     deed = parser.add_mutually_exclusive_group()
@@ -41,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise Refusal("say what to keep: --best K, --last K or --every N (the final checkpoint always stays)", USAGE)
     if arguments.metric is not None and arguments.best is None:
         raise Refusal("--metric says which are the best: give --best K with it", USAGE)
+    if arguments.better is not None and arguments.metric is None:
+        raise Refusal("--better is of a metric: give --metric KEY with it", USAGE)
     if arguments.script and arguments.json:
         raise Refusal("--script writes commands, --json events: take one of them", USAGE)
     words = _script_words if arguments.script else _words
@@ -90,6 +95,8 @@ def _policy(run: Run, arguments: argparse.Namespace) -> Policy:
     metric, higher = arguments.metric, settings.higher.get(arguments.metric or "")
     if metric is None:
         metric, higher = places.preferences(run, settings)
+    elif arguments.better is not None:
+        higher = arguments.better == "higher"
     return Policy(arguments.best, metric, higher, arguments.last, arguments.every)
 
 
@@ -172,9 +179,9 @@ def _verdict_words(verdict: Event) -> str:
 
 def _result_words(event: Event) -> Iterator[str]:
     verb = "would go" if event["dry_run"] else "are gone"
-    runs = plural(event["runs"], "run")
-    yield f"of {runs}: {_sum_words(event['delete'])} {verb}; {_sum_words(event['keep'])} stay"
-    if event["dry_run"]:
+    goes = f"{_sum_words(event['delete'])} {verb}" if event["delete"]["count"] else "nothing goes"
+    yield f"of {plural(event['runs'], 'run')}: {goes}; {_sum_words(event['keep'])} stay"
+    if event["dry_run"] and event["delete"]["count"]:
         yield "nothing was done: --script writes the commands, --yes does it"
 
 

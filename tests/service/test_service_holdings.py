@@ -202,6 +202,9 @@ def test_prune_plans_writes_and_does(sandbox: Sandbox, env: dict[str, str], tmp_
     assert by_run["q"]["delete"] == []
     assert plan.last["delete"]["count"] == 3
     assert "3 go" in words(env, *arguments).out
+    assert tell(env, *arguments, "--dry-run").last["dry_run"] is True
+    worst = ("prune", f"{root}/p", "--best", "1", "--metric", "env/all/reward/total", "--better", "lower")
+    assert [each["name"] for each in tell(env, *worst).of("plan")[0]["keep"]] == ["000006"]
 
     script = words(env, *arguments, "--script")
     lines = [line for line in script.out.splitlines() if not line.startswith("#")]
@@ -220,6 +223,9 @@ def test_prune_plans_writes_and_does(sandbox: Sandbox, env: dict[str, str], tmp_
         ("prune", "."),
         ("prune", ".", "--last", "0"),
         ("prune", ".", "--last", "1", "--metric", "x"),
+        ("prune", ".", "--best", "1", "--better", "lower"),
+        ("prune", ".", "--best", "1", "--metric", "x", "--better", "worse"),
+        ("prune", ".", "--last", "1", "--dry-run", "--yes"),
         ("prune", "--last", "1"),
     ],
 )

@@ -7,22 +7,31 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.widgets import Input, Label
 
+from stealthrl_tui.runs.keys import label
 from stealthrl_tui.runs.model import Run
 from stealthrl_tui.text import clean, plural, size
 from stealthrl_tui.ui.children import Children, Event
-from stealthrl_tui.ui.memory import Memory
+from stealthrl_tui.ui.memory import Measure, Memory
 from stealthrl_tui.ui.presenter import Pieces
 from stealthrl_tui.ui.screens.child_dialog import ChildDialog, command_row
-from stealthrl_tui.ui.screens.dialog import Panel, Words, keys_line
+from stealthrl_tui.ui.screens.dialog import Panel, Roll, Words, keys_line
 
 WORD = "delete"
 # Beyond this one command line would be too long.
 _URIS_AT_ONCE = 500
 _FIELDS = (("best", "the best"), ("last", "the last"), ("every", "every nth"))
+
+
+class Count(Input):
+    """A number; letters are the screen's keys before they are written into it."""
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:  # noqa: ARG002  # the parent's arguments
+        """Whether the key is not for a binding."""
+        return character is not None and character.isdecimal()
 
 
 class PruneScreen(ChildDialog[list[Event]]):
@@ -32,13 +41,18 @@ class PruneScreen(ChildDialog[list[Event]]):
     """
 
     log_name = "prune"
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "choose_metric", show=False, priority=True),
+        Binding("pagedown", "roll(1)", show=False, priority=True),
+        Binding("pageup", "roll(-1)", show=False, priority=True),
+    ]
     DEFAULT_CSS = """
     PruneScreen Panel { height: 92%; }
-    PruneScreen #rule { height: 1; margin: 1 0; }
+    PruneScreen #rule { height: 1; margin: 1 0 0 0; }
+    PruneScreen #by { margin: 0 0 1 0; }
     PruneScreen #rule Label { color: $text-muted; padding: 0 1 0 0; }
     PruneScreen #rule Input { width: 8; margin: 0 3 0 0; }
-    PruneScreen #plan { height: 1fr; min-height: 3; scrollbar-size-vertical: 1; }
+    PruneScreen Roll { height: 1fr; min-height: 3; }
     PruneScreen #sum, PruneScreen #command { margin: 1 0 0 0; }
     PruneScreen #word { margin: 1 0; }
     """
@@ -46,8 +60,7 @@ class PruneScreen(ChildDialog[list[Event]]):
     def __init__(self, runs: Sequence[Run], children: Children, memory: Memory, roots: Sequence[str]) -> None:
         super().__init__(children)
         self._runs, self._roots = runs, [f"--root={root}" for root in roots]
-        measure = memory.measure(runs[0])
-        self._metric = measure.key if len(runs) == 1 else None
+        self._memory = memory
         self._plans: list[Event] = []
         self._result: Event | None = None
         self._queue: list[list[str]] = []
@@ -62,8 +75,9 @@ class PruneScreen(ChildDialog[list[Event]]):
                 yield Label("Keep")
                 for name, words in _FIELDS:
                     yield Label(words, markup=False)
-                    yield Input("3" if name == "best" else "2" if name == "last" else "", id=name, compact=True)
-            with VerticalScroll(id="plan", can_focus=False):
+                    yield Count("3" if name == "best" else "2" if name == "last" else "", id=name, compact=True)
+            yield Words(id="by")
+            with Roll():
                 yield Words(id="rows")
             yield Words(id="sum")
             yield Words(id="command")
@@ -76,6 +90,12 @@ class PruneScreen(ChildDialog[list[Event]]):
         self.say()
 
     @property
+    def measure(self) -> Measure | None:
+        """What the best are the best by; None where the runs differ in it, and each goes by its own."""
+        found = {self._memory.measure(run) for run in self._runs}
+        return found.pop() if len(found) == 1 else None
+
+    @property
     def arguments(self) -> list[str]:
         """The command that makes the plan."""
         rule: list[str] = []
@@ -83,9 +103,16 @@ class PruneScreen(ChildDialog[list[Event]]):
             value = self.query_one(f"#{name}", Input).value.strip()
             if value:
                 rule += [f"--{name}", value]
-                if name == "best" and self._metric is not None:
-                    rule += ["--metric", self._metric]
+                if name == "best":
+                    rule += self._measured()
         return ["prune", *(run.path for run in self._runs), *rule]
+
+    def _measured(self) -> list[str]:
+        measure = self.measure
+        if measure is None or measure.key is None:
+            return []
+        better = {True: "higher", False: "lower"}
+        return ["--metric", measure.key, *(["--better", better[measure.higher]] if measure.higher is not None else [])]
 
     def flaw(self) -> str:
         """Why there is no such rule; empty when there is."""
@@ -97,10 +124,35 @@ class PruneScreen(ChildDialog[list[Event]]):
 
     @on(Input.Changed)
     def _rewritten(self, event: Input.Changed) -> None:
-        # The plan on show is the plan that is carried out: another rule has none yet.
-        if event.input.id != "word" and self._plans and not self._deleting:
-            self._plans, self._result = [], None
+        if event.input.id != "word":
+            self._forget_plan()
         self.say()
+
+    def _forget_plan(self) -> None:
+        # The plan on show is the plan that is carried out: another rule has none yet.
+        if self._plans and not self._deleting:
+            self._plans, self._result = [], None
+
+    def action_roll(self, pages: int) -> None:
+        """Through the plan."""
+        roll = self.query_one(Roll)
+        (roll.scroll_page_down if pages > 0 else roll.scroll_page_up)(animate=False)
+
+    def action_choose_metric(self) -> None:
+        """Choose what the best are the best by, as for the timeline."""
+        run = self._runs[0]
+        if self.busy or self._deleting or not run.metrics.keys:
+            return
+        from stealthrl_tui.ui.screens.metric_dialog import MetricDialog
+
+        def chosen(measure: Measure | None) -> None:
+            if measure is not None:
+                for each in self._runs:
+                    self._memory.choose(each, measure)
+                self._forget_plan()
+                self.say()
+
+        self.app.push_screen(MetricDialog(run, self._memory.measure(run).key, self._memory.higher), chosen)
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
@@ -152,12 +204,21 @@ class PruneScreen(ChildDialog[list[Event]]):
 
     def say(self) -> None:
         """Everything, as it stands."""
+        self.query_one("#by", Words).say(self._by_row())
         self.query_one("#rows", Words).say(*self._plan_rows())
         self.query_one("#sum", Words).say(*self._sum_rows())
         self.query_one("#word", Input).display = self._can_delete
         command = self.query_one("#command", Words)
         command.say(command_row(self.arguments), (("  --script writes the commands, --yes does it", "dim"),))
         self.query_one("#help", Words).say(self._keys())
+
+    def _by_row(self) -> Pieces:
+        measure = self.measure
+        if measure is None:
+            return (("the best by each run's own metric, ", "dim"), ("v", "best bold"), (" chooses one for all", "dim"))
+        way = {True: "higher is better", False: "lower is better", None: "neither way is better"}[measure.higher]
+        name = clean(label(measure.key)) if measure.key else "no metric"
+        return (("the best by ", "dim"), (name, "text"), (f", {way}  ", "dim"), ("v", "best bold"), (" chooses", "dim"))
 
     def _plan_rows(self) -> list[Pieces]:
         rows: list[Pieces] = []
@@ -191,15 +252,25 @@ class PruneScreen(ChildDialog[list[Event]]):
                 (("the final checkpoint, public ones and the newest state of an unfinished run always stay", "dim"),)
             ]
         goes, stays = _sum(self._result["delete"]), _sum(self._result["keep"])
-        words = f"of {plural(len(self._plans), 'run')}: {goes} go, {stays} stay"
-        return [((words, "text bold"),)]
+        if not self._result["delete"]["count"]:
+            return [(("✓ nothing goes: ", "alive"), (f"{stays} stay", "text bold"))]
+        runs = f"  of {plural(len(self._plans), 'run')}"
+        return [
+            (
+                ("✗ ", "bad"),
+                (f"{goes} go", "text bold"),
+                ("   ✓ ", "alive"),
+                (f"{stays} stay", "text bold"),
+                (runs, "dim"),
+            )
+        ]
 
     def _keys(self) -> Pieces:
         if self.busy:
             return keys_line(("Esc", "cancel"))
         if self._can_delete:
             return keys_line((f"{WORD} Enter", "delete what goes"), ("Tab", "another rule"), ("Esc", "close"))
-        return keys_line(("Enter", "show the plan"), ("Tab", "next"), ("Esc", "close"))
+        return keys_line(("Enter", "show the plan"), ("Tab", "next"), ("v", "metric"), ("Esc", "close"))
 
 
 def _verdict_row(word: str, role: str, verdict: dict[str, Any]) -> Pieces:
