@@ -10,7 +10,7 @@ from typing import Any
 
 from stealthrl_tui.actions.truth import STATE, Half, Held, Truth, half_json
 from stealthrl_tui.runs.model import Run, Status
-from stealthrl_tui.text import clean, duration, iso
+from stealthrl_tui.text import UNKNOWN, clean, duration, iso
 
 # The service's own limits of a TTL, in seconds.
 SHORTEST_TTL, LONGEST_TTL = 3600, 10 * 365 * 86400
@@ -109,8 +109,8 @@ def _effect(action: Action, held: Held, seconds: int | None, now: float) -> tupl
             return "none: it is kept for ever already", False
         return f"kept for ever instead of expiring in {duration(held.expires_at - now)}", True
     if action is Action.EXPIRE:
-        before = "never" if held.expires_at is None else iso(held.expires_at)
-        return f"expires in {duration(seconds)}, at {iso(now + (seconds or 0))} (so far: {before})", True
+        until = _minute(now + (seconds or 0))
+        return f"expires in {duration(seconds)}, {until} (so far: {_minute(held.expires_at)})", True
     if action is Action.PUBLISH:
         return ("none: it is public already", False) if held.public else ("anyone can load it", True)
     if action is Action.UNPUBLISH:
@@ -130,16 +130,24 @@ def _last_states(
     for run, truth in owners:
         states = {half.uri for half in truth.states}
         if states & doomed and states <= doomed and run.status is not Status.COMPLETED:
-            why = f"it is the only state left of {clean(run.name)}, which is {run.status}: nothing could resume it"
+            what = _only(states)
+            why = f"{what} left of {clean(run.name)}, which is {run.status}: nothing could resume it"
             reasons |= dict.fromkeys(states, why)
     for run_id, uris in orphan_states.items():
         states = set(uris)
         if states & doomed and states <= doomed:
-            why = (
-                f"it is the only state left of training run {clean(run_id)}, and no run here says that it is completed"
-            )
+            what = _only(states)
+            why = f"{what} left of training run {clean(run_id)}, and no run here says that it is completed"
             reasons |= dict.fromkeys(states, why)
     return reasons
+
+
+def _only(states: Collection[str]) -> str:
+    return "it is the only state" if len(states) == 1 else "they are the only states"
+
+
+def _minute(timestamp: float | None) -> str:
+    return "never" if timestamp is None else f"{(iso(timestamp) or UNKNOWN)[:16].replace('T', ' ')} UTC"
 
 
 def change_json(change: Change) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def owner(of: Run, *found: Held) -> list[Any]:
     [
         (Action.KEEP, {}, "already", False),
         (Action.KEEP, {"expires_at": NOW + 7200}, "instead of expiring in 2 h", True),
-        (Action.EXPIRE, {}, "expires in 1 h, at 2027-01-15T09:00:00.000Z (so far: never)", True),
+        (Action.EXPIRE, {}, "expires in 1 h, 2027-01-15 09:00 UTC (so far: never)", True),
         (Action.PUBLISH, {}, "anyone can load it", True),
         (Action.PUBLISH, {"public": True}, "already", False),
         (Action.UNPUBLISH, {"public": True}, "only your account", True),

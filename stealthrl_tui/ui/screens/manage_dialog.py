@@ -44,11 +44,14 @@ class ManageDialog(ChildDialog[list[Event]]):
         Binding("pageup", "roll(-1)", show=False, priority=True),
     ]
     DEFAULT_CSS = """
-    ManageDialog Roll { margin: 1 0; max-height: 12; }
+    ManageDialog Roll { margin: 0 0 1 0; max-height: 12; }
+    ManageDialog #commands { max-height: 6; }
     ManageDialog.-short Roll { max-height: 6; }
+    ManageDialog.-short #commands { max-height: 3; }
     ManageDialog OptionList { margin: 0; max-height: 6; }
+    ManageDialog.-short Panel OptionList { max-height: 5; }
     ManageDialog Input { margin: 0 0 1 0; }
-    ManageDialog #says, ManageDialog #command { margin: 0 0 1 0; }
+    ManageDialog #says, ManageDialog #title { margin: 0 0 1 0; }
     """
 
     def __init__(
@@ -80,7 +83,7 @@ class ManageDialog(ChildDialog[list[Event]]):
         )
         with Panel():
             which = save_pieces(self._run, self._checkpoints[0]) if one else several
-            yield Words(((_TITLES[self._verb], "text bold"), *which))
+            yield Words(((_TITLES[self._verb], "text bold"), *which), id="title")
             with Roll():
                 yield Words(id="what")
             if self._verb != "delete":
@@ -91,7 +94,8 @@ class ManageDialog(ChildDialog[list[Event]]):
             if self._verb == "delete":
                 yield Input(placeholder=f"type the word {WORD}", compact=True)
             yield Words(id="says")
-            yield Words(id="command")
+            with Roll(id="commands"):
+                yield Words(id="command")
             yield Words(id="help")
 
     def on_mount(self) -> None:
@@ -179,9 +183,10 @@ class ManageDialog(ChildDialog[list[Event]]):
         if self._verb != "keep" or self._doing:
             return
         typed, choices = self.query_one(Input), self.query_one(OptionList)
-        if choices.has_focus and event.character is not None and event.character.isdecimal():
+        if event.is_printable and event.character and (event.character.isdecimal() or typed.value):
+            # What was typed right behind the number was sent to the list before the line had the focus.
             event.stop()
-            typed.focus()
+            self.set_focus(typed)
             typed.insert_text_at_cursor(event.character)
         elif typed.has_focus and event.key in ("up", "down"):
             event.stop()
@@ -196,8 +201,8 @@ class ManageDialog(ChildDialog[list[Event]]):
 
     def action_roll(self, pages: int) -> None:
         """Through the paths, where they are many."""
-        roll = self.query_one(Roll)
-        (roll.scroll_page_down if pages > 0 else roll.scroll_page_up)(animate=False)
+        for roll in self.query(Roll):
+            (roll.scroll_page_down if pages > 0 else roll.scroll_page_up)(animate=False)
 
     def action_go(self) -> None:
         """Do it; ask again where the server did not answer; close when it is done."""
@@ -255,12 +260,13 @@ class ManageDialog(ChildDialog[list[Event]]):
         says.display = bool(rows)
         says.say(*rows)
         command = self._command() if self._planned else []
-        line = self.query_one("#command", Words)
-        line.display = bool(command)
-        line.say(command_row(command))
+        self.query_one("#commands").display = bool(command)
+        self.query_one("#command", Words).say(command_row(command))
         self.query_one("#help", Words).say(self._keys())
 
     def _what_rows(self) -> list[Pieces]:
+        if self._outcomes:
+            return [outcome_row(each) for each in self._outcomes]
         try:
             known = {each.uri: each for each in self.changes()}
         except ValueError:
@@ -281,11 +287,9 @@ class ManageDialog(ChildDialog[list[Event]]):
         if self.busy:
             doing = (str(self.choice().action), "check") if self._doing else ()
             return self.phase_rows(("connect", "look", *(("ask",) if self._verb == "delete" else ()), *doing))
-        if self._outcomes:
-            return [*(outcome_row(each) for each in self._outcomes), *self.trouble_rows()]
         if self.cancelled or self.error is not None:
             return self.trouble_rows()
-        return self._undoable_rows() if self._planned and not self._command() else []
+        return self._undoable_rows() if self._planned and not self._done and not self._command() else []
 
     def _undoable_rows(self) -> list[Pieces]:
         """Why Enter would do nothing."""
