@@ -27,6 +27,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     "timeout": ("✗ no answer", "bad"),
     "billing": ("✗ billing", "bad"),
 }
+# What a save is called that nothing is known of for that reason; its column is narrow.
+_UNKNOWN = {
+    "no_key": NOT_ASKED,
+    "rejected_key": "bad key",
+    "unreachable": "offline",
+    "timeout": "no answer",
+    "billing": "billing",
+}
 _ANY_ERROR = ("✗ server error", "bad")
 _LONGEST_REASON = 48
 
@@ -115,7 +123,7 @@ class Server:
     def _fail(self, code: str, message: str, hint: str) -> None:
         news = self._by_hand or self.error is None or self.error[0] != code
         self.error = (code, message, hint)
-        self._known.unknown = NOT_ASKED if code == "no_key" else _WORDS.get(code, _ANY_ERROR)[0].partition(" ")[2]
+        self._known.unknown = _UNKNOWN.get(code, "error")
         self._post(ServerTold(news=news, by_hand=self._by_hand))
 
     def changed(self, events: Sequence[Event]) -> None:
