@@ -25,7 +25,9 @@ _LOOK_EVERY = 0.5
 _ASK_TIMEOUT = 3.5
 _REFUSALS = 2
 _FAILURES = 3
-_FAILING_SECONDS = 2.5
+# Before that it is only told, so that one slip is no news.
+_SAID_FAILURES = 2
+_FAILING_SECONDS = 1.8
 _FORGET_SECONDS = 15.0
 _QUIET_SECONDS = 3.0
 _CLOSING_SECONDS = 2.0
@@ -144,6 +146,8 @@ class Watch:
         if streak is None or now - streak.last > _FORGET_SECONDS:
             streak = self._streaks[path] = _Streak(now, now)
         streak.count, streak.last = streak.count + 1, now
+        if streak.count == _SAID_FAILURES:
+            self._emit(events.waiting(self._doing, now - self._news, trouble))
         return streak.count >= _FAILURES and now - streak.since >= _FAILING_SECONDS
 
     def _keep_asking(self) -> None:

@@ -154,6 +154,8 @@ class Server:
 
     def reasoned(self) -> Pieces:
         """The same, with the reason where something is wrong: `✗ offline: connection refused`."""
+        if self.asking and self.waiting:
+            return (*self.short(), (f": {self.waiting}", "warning"))
         if self.error is None or self.error[0] == "no_key":
             return self.short()
         _, _, reason = self.error[1].partition(": ")
@@ -167,14 +169,14 @@ class Server:
         ago = "" if answered is None else age(max(0.0, self._clock() - answered))
         when = "" if answered is None else "now" if ago == "now" else f"{ago} ago"
         if self.asking:
-            words = self.waiting or "asking …"
+            words = "" if self.waiting else "asking …"
         elif self.error is not None:
             words = f"last answer {when}" if when else "R asks again"
         elif when:
             words = f"asked {when}"
         else:
             return NO_ANSWER if self._settings.server_ask else OFF
-        return (*self.reasoned(), (f"{',' if self.error and not self.asking else ''} {words}", "dim"))
+        return (*self.reasoned(), (f"{',' if self.error and not self.asking else ''} {words}".rstrip(), "dim"))
 
     def sentence(self) -> Pieces:
         """How the last question went, as a person who pressed R wants to know it."""

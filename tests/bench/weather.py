@@ -43,7 +43,7 @@ CASES = (
     Case("silent but for healthz", "not answered yet", {"kind": "hang", "path": _BUT_HEALTH}),
     Case("slow", "not answered yet", {"kind": "slow", "path": _BUT_HEALTH, "seconds": 8.0}),
     Case("500 everywhere", "✗ server error", {"kind": "status", "status": 500}),
-    Case("500 but for healthz", "✗ server error", {"kind": "status", "status": 500, "path": _BUT_HEALTH}),
+    Case("500 but for healthz", "the service answers 500", {"kind": "status", "status": 500, "path": _BUT_HEALTH}),
     Case("wrong key", "✗ key rejected", environment={"TINKER_API_KEY": "tml-rejected"}),
     Case("402", "✗ billing", {"kind": "status", "status": 402, "path": _BUT_HEALTH}),
     Case("dies when asked", "✗ offline", {"kind": "die", "path": "/api/v1/checkpoints*"}),
@@ -53,7 +53,7 @@ CASES = (
 _API = "/api/v1/"
 # In the middle of a test-load, when the weights are loaded.
 MIDDLE = (
-    Case("sampling fails", "✗ server_error", {"kind": "status", "status": 500, "path": _API + "retrieve_future"}),
+    Case("sampling fails", "answers 500", {"kind": "status", "status": 500, "path": _API + "retrieve_future"}),
     Case("402", "✗ billing", {"kind": "status", "status": 402, "path": _API + "asample"}),
     Case("cut off", "✗ unreachable", {"kind": "drop", "path": _API + "asample"}),
     Case("dies", "✗ unreachable", {"kind": "die", "path": _API + "asample"}),
