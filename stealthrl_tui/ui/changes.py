@@ -79,6 +79,12 @@ def held_now(plan: Event) -> Now | None:
     return Now(parsed.text, parsed.run_id, kind, parsed.name, half.expires_at, half.size_bytes, half.public)
 
 
+def deletion(plan: Event) -> Change:
+    """A deletion as its `plan` event tells it: whether a state is the last one, only the command has looked up."""
+    refused = clean(plan["refused"], 300) if plan.get("refused") else None
+    return Change(Action.DELETE, str(plan.get("uri")), held_now(plan), clean(plan.get("effect"), 200), refused)
+
+
 def effect_row(change: Change) -> Pieces:
     """Kind, size and effect, or why it is refused."""
     if change.held is None:

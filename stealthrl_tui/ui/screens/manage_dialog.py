@@ -16,7 +16,7 @@ from stealthrl_tui.actions import manage
 from stealthrl_tui.actions.manage import Action, Change
 from stealthrl_tui.runs.model import Checkpoint, Run
 from stealthrl_tui.text import clean, duration, plural, size
-from stealthrl_tui.ui.changes import CHOICES, Choice, effect_row, full_uris, held_now, is_state, outcome_row
+from stealthrl_tui.ui.changes import CHOICES, Choice, deletion, effect_row, full_uris, held_now, is_state, outcome_row
 from stealthrl_tui.ui.children import Children, Event
 from stealthrl_tui.ui.presenter import Pieces
 from stealthrl_tui.ui.saves import save_pieces
@@ -76,13 +76,11 @@ class ManageDialog(ChildDialog[list[Event]]):
         self._outcomes: list[Event] = []
 
     def compose(self) -> ComposeResult:
-        one = len(self._checkpoints) == 1
-        several: Pieces = (
-            (f"  {plural(len(self._checkpoints), 'marked checkpoint')} of ", "dim"),
-            (clean(self._run.name), "text"),
-        )
+        count = f"  {plural(len(self._checkpoints), 'marked checkpoint')} of "
+        which: Pieces = ((count, "dim"), (clean(self._run.name), "text"))
+        if len(self._checkpoints) == 1:
+            which = save_pieces(self._run, self._checkpoints[0])
         with Panel():
-            which = save_pieces(self._run, self._checkpoints[0]) if one else several
             yield Words(((_TITLES[self._verb], "text bold"), *which), id="title")
             with Roll():
                 yield Words(id="what")
@@ -135,18 +133,9 @@ class ManageDialog(ChildDialog[list[Event]]):
     def changes(self) -> list[Change]:
         """What would be done, as far as the server has told. Raises ValueError as `choice` does."""
         plans = [self._plans[each] for each in self._uris if each in self._plans]
-        held = {each["uri"]: now for each in plans if (now := held_now(each)) is not None}
         if self._verb == "delete":
-            return [
-                Change(
-                    Action.DELETE,
-                    each["uri"],
-                    held.get(each["uri"]),
-                    clean(each.get("effect"), 200),
-                    clean(each["refused"], 300) if each.get("refused") else None,
-                )
-                for each in plans
-            ]
+            return [deletion(each) for each in plans]
+        held = {each["uri"]: now for each in plans if (now := held_now(each)) is not None}
         meant, choice = [each["uri"] for each in plans], self.choice()
         return list(manage.plan(choice.action, meant, held, now=self._clock(), seconds=choice.seconds))
 
