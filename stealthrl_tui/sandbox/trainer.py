@@ -135,7 +135,6 @@ class RunDirectory:
         with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
-
     def _replace(self, path: Path, text: str) -> None:
         beside = path.with_name(f".{path.name}.part")
         beside.write_text(text, encoding="utf-8")
