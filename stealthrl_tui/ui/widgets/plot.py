@@ -6,7 +6,6 @@ checkpoint costs next to nothing however long the run is. No widget, no clock.
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from stealthrl_tui.runs.model import Series
 from stealthrl_tui.ui.widgets.axes import Range, labels, ticks, widened
 from stealthrl_tui.ui.widgets.braille import Canvas
 from stealthrl_tui.ui.widgets.buckets import Bucket, Scale, buckets, joined, smoothed, stride
+from stealthrl_tui.ui.widgets.extremes import extremes
 
 BEST, FINAL, SAVED, ROLLING = "★", "●", "◆", "◇"
 _RANKS = {BEST: 50, FINAL: 40, SAVED: 10, ROLLING: 0}
@@ -139,21 +139,30 @@ def _steps(plot: Plot) -> tuple[float, float]:
 
 def _range(plot: Plot, scale: Scale) -> Range | None:
     """The vertical range, None where no value is in view."""
-    parts = [_in_view(curve.series, span, scale) for curve in plot.filled for span in curve.series.spans()]
-    parts = [part for part in parts if part]
+    parts = [
+        (curve.series.values, *_in_view(curve.series, span, scale))
+        for curve in plot.filled
+        for span in curve.series.spans()
+    ]
+    parts = [part for part in parts if part[1] < part[2]]
     if not parts:
         return None
     if not plot.robust:
-        return widened(min(map(min, parts)), max(map(max, parts)))
-    values = [value for part in parts for value in part[:: max(1, len(part) // _ROBUST_SAMPLES)]]
+        lows, highs = zip(*(extremes(*part) for part in parts), strict=True)
+        return widened(min(lows), max(highs))
+    values = [
+        value
+        for series, start, end in parts
+        for value in series[start : end : max(1, (end - start) // _ROBUST_SAMPLES)]
+    ]
     values.sort()
     out = len(values) // 100
     return widened(values[out], values[len(values) - 1 - out])
 
 
-def _in_view(series: Series, span: tuple[int, int], scale: Scale) -> array[float]:
+def _in_view(series: Series, span: tuple[int, int], scale: Scale) -> tuple[int, int]:
     start = bisect_left(series.steps, scale.low, *span)
-    return series.values[start : bisect_right(series.steps, scale.high, start, span[1])]
+    return start, bisect_right(series.steps, scale.high, start, span[1])
 
 
 def _axis(known: Range, rows: int) -> list[str]:
