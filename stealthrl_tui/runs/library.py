@@ -55,13 +55,17 @@ class Library:
 
         A `listing` has done the walk already.
         """
+        return filter(None, self.walk(listing))
+
+    def walk(self, listing: Listing | None = None) -> Iterator[Run | None]:
+        """Like `discover`, with None for each run that was known, so that a long walk can be interrupted."""
         if listing is not None:
             for batch in listing.batches():
-                yield from filter(None, map(self._add, batch))
+                yield from map(self._add, batch)
             self.notes = listing.unreadable
             return
         search = Search(self.roots)
-        yield from filter(None, map(self._add, search.find()))
+        yield from map(self._add, search.find())
         self.notes = tuple(search.unreadable)
 
     def vanished(self, paths: Iterable[str]) -> tuple[str, ...]:

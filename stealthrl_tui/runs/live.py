@@ -74,6 +74,7 @@ class LiveLibrary:
         self._unread: dict[str, None] = {}
         self._full: OrderedDict[str, None] = OrderedDict()
         self._reading: tuple[str, Iterator[Run]] | None = None
+        self._walk: Iterator[Run | None] | None = None
         self._discovered = False
         self._painted = threading.Event()
         self._trouble = ""
@@ -297,18 +298,30 @@ class LiveLibrary:
         self._rescan.asked |= roots_changed
         self._rescan.judge_events(self._watcher.problem)
         if self._rescan.all_due():
-            self._list(self._library.discover())
-            self._rescan.begin_round(list(self._library.runs))
+            self._walk = self._library.walk()
         if roots_changed:
             self._rescan.watch_begins()
         if self._rescan.hot_due():
             self._look_at_files(self._hot())
         end = time.monotonic() + TURN_SECONDS
+        if self._walk is not None:
+            self._list(list(self._walk_on(self._walk, end)))
+            return True
         while (path := self._rescan.next_of_round()) is not None:
             self._look_at_files((path,))
             if time.monotonic() > end:
                 return True
         return False
+
+    def _walk_on(self, walk: Iterator[Run | None], end: float) -> Iterator[Run]:
+        """The new runs that the walk comes by until `end`; after it, the files of all runs are looked at."""
+        for run in walk:
+            if run is not None:
+                yield run
+            if time.monotonic() > end:
+                return
+        self._walk = None
+        self._rescan.begin_round(list(self._library.runs))
 
     def _hot(self) -> list[str]:
         lively = [

@@ -74,6 +74,7 @@ class BrowseScreen(PaneKeys):
         self._settle: Timer | None = None
         self._ticks = 0
         self._note = ""
+        self._keeps = False  # whether the process is ours alone: collections waited for the first paint
 
     def compose(self) -> ComposeResult:
         yield TopBar()
@@ -99,7 +100,8 @@ class BrowseScreen(PaneKeys):
         """The list is on the screen: what had to wait for that may go on."""
         self.feed.painted()
         self.settle()
-        if not gc.isenabled():
+        self._keeps = not gc.isenabled()
+        if self._keeps:
             gc.freeze()  # what the start has made stays
             gc.enable()
 
@@ -132,6 +134,8 @@ class BrowseScreen(PaneKeys):
         state = self.feed.state
         if state.discovered and state.read == state.total:
             self.call_later(self._stay)
+        elif self._keeps:
+            gc.freeze()  # a collection that looks at all of 10,000 runs keeps the keys waiting for 0.2 s
         before = self.runs.cursor_key
         lost = self.roster.runs.get(before) if before in changes.removed else None
         if self.roster.update(changes.runs, changes.removed, self.clock()):
