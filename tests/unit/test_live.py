@@ -140,10 +140,10 @@ def test_state_counts_what_is_read(root: Path, screen: Screen) -> None:
 
 
 def test_polling_when_events_fail_and_it_is_said(root: Path, screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: object, **kwargs: object) -> Iterator[set[tuple[int, str]]]:
+    def refuse(*args: object) -> object:
         raise OSError("OS file watch limit reached")
 
-    monkeypatch.setattr("watchfiles.watch", refuse)
+    monkeypatch.setattr("watchfiles._rust_notify.RustNotify", refuse)
     run = make_run(root / "a")
     screen.live.start()
     assert wait_until(lambda: screen.live.state.watching == "polling")
