@@ -90,11 +90,13 @@ def told(*levels: str, **last: Any) -> Told:
 
 def test_the_checklist_is_in_order_and_what_is_lost_comes_last() -> None:
     heard = told("ok", "warn", event="result")
-    shown = [plain(row) for row in resuming.check_rows(heard, 80, brief=False)]
+    shown = [plain(row) for row in resuming.check_rows(heard, 80, resuming.WHOLE_LINES)]
     assert [line[2:12].rstrip() for line in shown[1:]] == ["✓ check 0", "! check 1", "! not carr", "! not carr"]
     assert "\x1b" not in "".join(shown)
-    brief = [plain(row) for row in resuming.check_rows(heard, 80, brief=True)]
-    assert brief[1] == "  ✓ 1 check passed"
+    named = [plain(row) for row in resuming.check_rows(heard, 80, resuming.NAMED_LINES)]
+    assert named[1] == "  ✓ 1 check passed     check 0"
+    brief = [plain(row) for row in resuming.check_rows(heard, 80, 24)]
+    assert brief[1].rstrip() == "  ✓ 1 check passed"
     assert brief[-1].endswith("the random state; the metrics")
 
 
@@ -105,7 +107,7 @@ def test_only_a_result_lets_it_start() -> None:
     assert [plain(row) for row in resuming.outcome_rows(refused, 80)] == ["✗ It can't be started: check 1"]
     assert [plain(row) for row in resuming.start_rows(refused, 80)] == ["✗ Not resumed: it is so."]
     checking = told("ok", event="waiting", message="the service is slow")
-    assert plain(resuming.check_rows(checking, 80, brief=False)[-1]) == "  … the service is slow"
+    assert plain(resuming.check_rows(checking, 80, 40)[-1]) == "  … the service is slow"
 
 
 def test_a_long_command_breaks_between_words_only() -> None:
