@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from stealthrl_tui.actions.truth import join
 from stealthrl_tui.runs.family import ancestors_of, parent_of
 from stealthrl_tui.runs.lineage import Lineage
 from stealthrl_tui.runs.live import FULL_RUNS, LiveLibrary
 from stealthrl_tui.runs.model import Depth, Run
-from tests.unit.built_runs import run
+from tests.unit.built_runs import ID, run, save
 from tests.unit.live_runs import make_run, wait_until
+from tests.unit.test_truth import OTHER, held, said
 
 
 def resumed(name: str, parent: str) -> Run:
@@ -39,6 +41,17 @@ def test_records_that_go_in_a_circle_end_there() -> None:
 def test_a_run_is_not_its_own_parent() -> None:
     again = resumed("one", "/runs/one")
     assert parent_of(again, {again.path: again}) is None
+
+
+def test_what_the_parent_saved_beside_is_not_the_childs_to_miss() -> None:
+    child = run("child", save(10), save(20, run_id=OTHER))
+    answer = said(*(held(name, "state") for name in ("000010", "000020")), held("000030", "state", OTHER))
+    names = [each.name for each in join(child, answer).saves]
+    assert sorted(names) == ["000010", "000020", "000020", "000030"]
+    lineage = Lineage(child.path, "/runs/parent", uri=f"tinker://{ID}/weights/000010", step=10)
+    for record in (lineage, Lineage(child.path, child.path, origin=lineage)):
+        names = [each.name for each in join(replace(child, lineage=record), answer).saves]
+        assert names == ["000010", "000020", "000030"]
 
 
 @pytest.fixture
