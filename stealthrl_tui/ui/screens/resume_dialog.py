@@ -168,8 +168,9 @@ class ResumeDialog(Dialog[Resumed]):
         told, width = self._told, self.query_one("#checked").size.width or 96
         plan = told.plan
         by_hand = self._place == resuming.PRINT
-        # The commands need the room more than what is well.
-        height = min(self.size.height, resuming.NAMED_LINES) if by_hand else self.size.height
+        # The commands, and the last lines of a start, need the room more than what is well.
+        brief = by_hand or self._begun is not None
+        height = min(self.size.height, resuming.NAMED_LINES) if brief else self.size.height
         self._say("checked", *resuming.check_rows(told, width, height))
         self._say("goes", resuming.goes_on(plan, self._run))
         self._say("runs", resuming.where_pieces(self._place, self._places, width))
