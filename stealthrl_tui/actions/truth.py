@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from stealthrl_tui.runs import uri
+from stealthrl_tui.runs.family import origin_of
 from stealthrl_tui.runs.model import Checkpoint, Run
 from stealthrl_tui.text import clean, duration, iso
 
@@ -146,7 +147,10 @@ def join(run: Run, said: Answer) -> Truth:
     """The checkpoints of `run` and the server's answer about them, oldest first, then what only the server has."""
     recorded = tuple(_recorded(checkpoint, said) for checkpoint in run.checkpoints)
     known = {half.uri for save in recorded for half in save.halves}
-    ids = set(run.training_run_ids)
+    # A resumed run has the row of another run's state: what else that one saved is not its own.
+    origin = origin_of(run)
+    taken_up = None if origin is None or origin.uri is None else uri.parse(origin.uri)
+    ids = set(run.training_run_ids) - ({taken_up.run_id} if taken_up is not None else set())
     others = [held for held in said.held.values() if held.run_id in ids and held.uri not in known]
     return Truth((*recorded, *unrecorded(others)), tuple(_differences(run, said)))
 

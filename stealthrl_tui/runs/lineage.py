@@ -11,7 +11,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,8 @@ class Lineage:
 
     `parent` is the original run's directory, `uri` the state, `step` the steps done then, `checkpoint` that save's
     name. `started_at` is Unix seconds. `pid` leads a process group on `host`; `process` is the mark that tells the
-    process from a later one of the same number. `where` is "here", "tmux", "launcher" or "by hand".
+    process from a later one of the same number. `where` is "here", "tmux", "launcher" or "by hand". `origin` is the
+    resume that began a run which was later resumed in its own directory.
     """
 
     directory: str
@@ -42,6 +43,7 @@ class Lineage:
     host: str | None = None
     pid: int | None = None
     process: str | None = None
+    origin: Lineage | None = None
 
     @property
     def in_place(self) -> bool:
@@ -51,7 +53,16 @@ class Lineage:
 
 def read_lineage(directory: str) -> Lineage | None:
     """The newest resume of the run in `directory`; None when it was not resumed, or its record can't be used."""
-    path = os.path.join(directory, NAME)
+    newest = _read(directory, NAME)
+    if newest is None or not newest.in_place:
+        return newest
+    # The first resume of all is the one that can have been from another run.
+    first = _read(directory, f"{NAME}.1")
+    return newest if first is None or first.in_place else replace(newest, origin=first)
+
+
+def _read(directory: str, name: str) -> Lineage | None:
+    path = os.path.join(directory, name)
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:

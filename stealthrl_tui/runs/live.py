@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stealthrl_tui.runs.family import ancestors_of
 from stealthrl_tui.runs.library import Changes, Library
 from stealthrl_tui.runs.mailbox import Mailbox
 from stealthrl_tui.runs.model import Depth, Run, Status
@@ -102,7 +103,10 @@ class LiveLibrary:
         self._painted.set()
 
     def look_at(self, visible: Sequence[str], selected: str | None) -> None:
-        """Say which runs are on the screen: they are read before all others, the selected one in full."""
+        """Say which runs are on the screen: they are read before all others.
+
+        The selected one is read in full, and after it those that it goes on from: its curve continues theirs.
+        """
         with self._wake:
             self._visible = tuple(visible)
             self._selected = selected
@@ -243,8 +247,13 @@ class LiveLibrary:
         return bool(wanted)
 
     def _to_read_in_full(self) -> str | None:
-        path = self._selected
-        return None if path is None or path in self._full or self._library.runs.get(path) is None else path
+        return next((path for path in self._wanted_in_full() if path not in self._full), None)
+
+    def _wanted_in_full(self) -> tuple[str, ...]:
+        run = None if self._selected is None else self._library.runs.get(self._selected)
+        if run is None:
+            return ()
+        return (run.path, *(each.path for each in ancestors_of(run, self._library.runs, FULL_RUNS - 1)))
 
     def _read_a_piece(self) -> bool:
         """A few megabytes of the run that is being opened."""
@@ -266,7 +275,9 @@ class LiveLibrary:
 
     def _keep_full(self, path: str) -> None:
         self._full[path] = None
-        self._full.move_to_end(path)
+        for wanted in reversed(self._wanted_in_full()):
+            if wanted in self._full:
+                self._full.move_to_end(wanted)
         while len(self._full) > FULL_RUNS:
             oldest, _ = self._full.popitem(last=False)
             run = self._library.shrink(oldest)

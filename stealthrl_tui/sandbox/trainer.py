@@ -68,7 +68,8 @@ def read_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--rank", type=int, default=16, help="the LoRA rank")
     parser.add_argument("--model", help="the base model; the service's first by default")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
-    given = parser.parse_args(arguments)
+    # Intermixed: what a resume adds comes last, also after an option.
+    given = parser.parse_intermixed_args(arguments)
     known = {"log_path", "max_steps", "save_every", "behavior_if_log_dir_exists"}
     values = dict(item.partition("=")[::2] for item in given.overrides)
     if unknown := sorted(set(values) - known):

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
+from stealthrl_tui.runs.family import ancestors_of, origin_of, parent_of
 from stealthrl_tui.runs.model import Run, Series
 from stealthrl_tui.text import clean, plural
 from stealthrl_tui.ui.presenter import Piece, Pieces, fit, name_pieces
 from stealthrl_tui.ui.roster import Roster
+
+if TYPE_CHECKING:
+    from stealthrl_tui.runs.lineage import Lineage
 
 MARK = "↳ "
 _NAMED = 2
@@ -23,22 +28,15 @@ def other_runs(screen: object) -> Mapping[str, Run]:
 def listed_name(run: Run, width: int) -> Pieces:
     """The name as the list shows it: marked where another run's state was taken up."""
     name = name_pieces(run, width)
-    return name if run.lineage is None or run.lineage.in_place else ((MARK, "dim"), *name)
-
-
-def parent_of(run: Run, runs: Mapping[str, Run]) -> Run | None:
-    """The other run that `run` goes on from, where it is among `runs`."""
-    if run.lineage is None or run.lineage.in_place:
-        return None
-    return runs.get(os.path.normpath(run.lineage.parent))
+    return name if origin_of(run) is None else ((MARK, "dim"), *name)
 
 
 def children_of(run: Run, runs: Iterable[Run]) -> tuple[Run, ...]:
     """The runs that go on from `run`, oldest resume first."""
     found = [
-        (each.lineage.started_at or 0.0, each.path, each)
+        (origin.started_at or 0.0, each.path, each)
         for each in runs
-        if each.lineage is not None and not each.lineage.in_place and os.path.normpath(each.lineage.parent) == run.path
+        if (origin := origin_of(each)) is not None and os.path.normpath(origin.parent) == run.path
     ]
     return tuple(each for _, _, each in sorted(found, key=lambda item: item[:2]))
 
@@ -55,19 +53,29 @@ def lineage_pieces(run: Run, runs: Mapping[str, Run], width: int) -> Pieces:
 
 
 def _origin(run: Run, runs: Mapping[str, Run]) -> Pieces:
-    lineage = run.lineage
-    if lineage is None:
-        return ()
-    parent = parent_of(run, runs)
-    name = clean(parent.name if parent is not None else os.path.basename(lineage.parent))
-    at = lineage.checkpoint if lineage.step is None else str(lineage.step)
-    where: Pieces = ((" at step " if lineage.step is not None else " at ", "dim"), (clean(at), "text")) if at else ()
-    if lineage.in_place:
-        return (("resumed in its own directory", "dim"), *where)
-    return (("resumed from ", "dim"), (name, "text"), *where)
+    lineage, origin = run.lineage, origin_of(run)
+    pieces: list[Piece] = []
+    if origin is not None:
+        parent = parent_of(run, runs)
+        name = clean(parent.name if parent is not None else os.path.basename(os.path.normpath(origin.parent)))
+        pieces += [("resumed from ", "dim"), (name, "text"), *_at(origin)]
+    if lineage is not None and lineage.in_place:
+        pieces += [("   " if pieces else "", "text"), ("resumed in its own directory", "dim"), *_at(lineage)]
+    return tuple(pieces)
 
 
-def parents_series(run: Run, runs: Mapping[str, Run], key: str | None) -> Series | None:
-    """The parent's values of `key`, to be drawn behind the run's own; None where there are none."""
-    parent = parent_of(run, runs)
-    return None if parent is None or key is None else parent.metrics.series(key)
+def _at(lineage: Lineage) -> Pieces:
+    if lineage.step is not None:
+        return ((" at step ", "dim"), (str(lineage.step), "text"))
+    return ((" at ", "dim"), (clean(lineage.checkpoint), "text")) if lineage.checkpoint else ()
+
+
+def earlier_series(run: Run, runs: Mapping[str, Run], key: str | None) -> tuple[Series, ...]:
+    """The values of `key` in the runs that `run` goes on from, oldest first, as far back as there are any."""
+    found: list[Series] = []
+    for parent in ancestors_of(run, runs):
+        series = parent.metrics.series(key) if key is not None else None
+        if series is None:
+            break
+        found.insert(0, series)
+    return tuple(found)

@@ -14,16 +14,20 @@ from stealthrl_tui.runs.model import Run
 from stealthrl_tui.settings import Settings
 from stealthrl_tui.text import UNKNOWN, clean, plural
 from stealthrl_tui.ui.known import in_sandbox
-from stealthrl_tui.ui.presenter import Piece, Pieces
+from stealthrl_tui.ui.presenter import Pieces
 
 MARKS = {"ok": ("✓", "alive"), "warn": ("!", "warning"), "fail": ("✗", "bad")}
+PRINT = "print"
 PLACES = {
     "here": "on this machine, detached; survives the terminal",
     "tmux": "in a new tmux window",
-    "launcher": "where the launcher of the settings starts it",
+    "launcher": "by the launcher; its template is in the settings",
+    PRINT: "where you start it: these are the commands",
 }
 # The demo ends what was resumed in it, and a service that is gone ends it elsewhere.
 SANDBOX_PLACE = "on this machine, as long as the sandbox runs"
+# Below this many lines, what is well in the checklist is told in fewer of them.
+WHOLE_LINES, NAMED_LINES = 36, 28
 LOST = "not carried over"
 _WHAT = 18
 _LEAST_REASON = 24
@@ -93,20 +97,26 @@ class Told:
 def places(settings: Settings) -> tuple[str, ...]:
     """Where a run can be started from here, keys of PLACES."""
     # The tmux server has an environment of its own: what starts there would train with the user's account.
-    tmux = ("tmux",) if os.environ.get("TMUX") and shutil.which("tmux") and not in_sandbox() else ()
-    return ("here", *tmux, *(("launcher",) if settings.resume_launcher else ()))
+    tmux = ("tmux",) if shutil.which("tmux") and not in_sandbox() else ()
+    return ("here", *tmux, *(("launcher",) if settings.resume_launcher else ()), PRINT)
 
 
-def check_rows(told: Told, width: int, brief: bool) -> list[Pieces]:
-    """The checklist in `width` columns; `brief` counts what is well and puts what is lost into one line."""
+def check_rows(told: Told, width: int, height: int) -> list[Pieces]:
+    """The checklist in `width` columns, on a terminal of `height` lines.
+
+    Where these are few, what is well is only named, or counted, and what is lost is one line.
+    """
     rows: list[Pieces] = [(("Checked", "dim"),)]
+    brief = height < WHOLE_LINES
     lines = _brief(told.checks) if brief else told.checks
-    well = sum(line.level == "ok" for line in told.checks)
+    well = [clean(line.what) for line in told.checks if line.level == "ok"]
     if brief and well:
-        rows.append((("  ✓ ", "alive"), (f"{plural(well, 'check')} passed", "text")))
+        passed = f"{plural(len(well), 'check')} passed"
+        head: Pieces = (("  ✓ ", "alive"), (f"{passed:<{_WHAT}} ", "text"))
+        rows += _hanging(head, " · ".join(well) if height >= NAMED_LINES else "", width, "dim")
     for line in lines:
         glyph, role = MARKS[line.level]
-        head: Pieces = ((f"  {glyph} ", role), (f"{clean(line.what):<{_WHAT}} ", "text"))
+        head = ((f"  {glyph} ", role), (f"{clean(line.what):<{_WHAT}} ", "text"))
         rows += _hanging(head, clean(line.reason), width, "dim" if line.level == "ok" else role)
     if not told.ended:
         rows.append((("  … ", "dim"), (clean(told.waiting) or "checking", "dim")))
@@ -140,14 +150,13 @@ def new_name(plan: dict[str, Any]) -> str:
     return "" if plan["in_place"] else os.path.basename(plan["path"])
 
 
-def where_pieces(place: str, places: Sequence[str]) -> Pieces:
-    """Where it runs, and what else could be chosen."""
+def where_pieces(place: str, places: Sequence[str], width: int) -> Pieces:
+    """Where it runs, and what else could be chosen, in `width` columns."""
     words = SANDBOX_PLACE if in_sandbox() and place == "here" else PLACES[place]
-    pieces: list[Piece] = [("Runs        ", "dim"), (words, "text")]
-    others = [each for each in places if each != place]
-    if others:
-        pieces += [("     ", "text"), ("← → ", "best"), (" · ".join(others), "dim")]
-    return tuple(pieces)
+    others = " · ".join(each for each in places if each != place)
+    if len("Runs        ") + len(words) + len("     ← → ") + len(others) > width:
+        words = words.partition(";")[0].partition(":")[0]
+    return (("Runs        ", "dim"), (words, "text"), ("     ", "text"), ("← → ", "best"), (others, "dim"))
 
 
 def command_rows(plan: dict[str, Any] | None, width: int) -> list[Pieces]:
@@ -165,6 +174,12 @@ def command_rows(plan: dict[str, Any] | None, width: int) -> list[Pieces]:
     if names:
         rows.append((("  writes before it  ", "dim"), (clean(", ".join(names)), "dim")))
     return rows
+
+
+def script_rows(plan: dict[str, Any] | None) -> list[Pieces]:
+    """All the commands of a start by hand, as they go into a shell."""
+    lines = [] if plan is None else plan["script"].splitlines()
+    return [((clean(line), "alive"),) for line in lines]
 
 
 def _broken(argv: Sequence[str], width: int) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from stealthrl_tui.runs.family import ancestors_of
 from stealthrl_tui.runs.model import Run, Status
 from stealthrl_tui.runs.query import DEFAULT_SORT, SORTS, Query, parse
 
@@ -61,6 +62,13 @@ class Roster:
         if moved or added:
             self._order()
         return bool(gone or moved or added)
+
+    def concerns(self, run: Run, changed: Collection[Run]) -> bool:
+        """Whether what is shown of `run` is different with `changed`: its curve goes on from its ancestors'."""
+        if run in changed:
+            return True
+        paths = {each.path for each in changed}
+        return any(each.path in paths for each in ancestors_of(run, self.runs))
 
     def filter(self, text: str, now: float) -> None:
         """Show only the runs that match `text`; an empty one shows all."""

@@ -15,7 +15,8 @@ from stealthrl_tui.verbs.console import USAGE, Refusal
 from stealthrl_tui.verbs.telling import Teller, add_json, add_root, run_telling
 
 if TYPE_CHECKING:
-    from stealthrl_tui.actions.resume.start import Started, Where
+    from stealthrl_tui.actions.resume.place import Where
+    from stealthrl_tui.actions.resume.start import Started
     from stealthrl_tui.actions.resume.value import Plan, Preferences
     from stealthrl_tui.runs.model import Checkpoint, Run
     from stealthrl_tui.service.events import Event
@@ -59,7 +60,7 @@ def _resume(arguments: argparse.Namespace, teller: Teller) -> None:
     quiet = arguments.print and not arguments.json
     if not quiet:
         teller.tell(_plan_event(plan, found))
-    _check(plan, found, checkpoint, where, teller, quiet)
+    _check(plan, found, checkpoint, where, wanted.launcher, teller, quiet)
     if arguments.dry_run:
         teller.tell(_result(plan, found, pid=None, dry_run=True))
     elif arguments.print:
@@ -88,9 +89,11 @@ def _target(arguments: argparse.Namespace) -> tuple[Run, Checkpoint]:
         raise ServiceError("wrong_kind" if only_sampler else "no_checkpoint", f"{refusal}.") from refusal
 
 
-def _check(plan: Plan, run: Run, checkpoint: Checkpoint, where: Where, teller: Teller, quiet: bool) -> None:
+def _check(
+    plan: Plan, run: Run, checkpoint: Checkpoint, where: Where, launcher: str | None, teller: Teller, quiet: bool
+) -> None:
     """Tell the checklist; raises ServiceError for the first line that stops the start."""
-    from stealthrl_tui.actions.resume import preflight
+    from stealthrl_tui.actions.resume import place, preflight
     from stealthrl_tui.service.events import ServiceError
 
     word = None
@@ -98,7 +101,10 @@ def _check(plan: Plan, run: Run, checkpoint: Checkpoint, where: Where, teller: T
         word = state_word.ask(checkpoint.state_uri, (lambda _: None) if quiet else teller.tell)
     with _phase(teller, "imports", quiet):
         probed = preflight.probe(plan)
-    checks = preflight.check(plan, run, checkpoint, word, probed, time.time(), elsewhere=where == "launcher")
+    checks = (
+        *preflight.check(plan, run, checkpoint, word, probed, time.time(), elsewhere=where == "launcher"),
+        *place.check(plan, where, launcher),
+    )
     for line in checks:
         if not quiet:
             teller.tell({"event": "check", "level": line.level, "what": line.what, "reason": line.reason})

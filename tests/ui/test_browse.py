@@ -175,7 +175,7 @@ async def test_the_last_run_deleted_leaves_the_empty_screen(root: Path, open_bro
     async with open_browser(alone) as pilot:
         shutil.rmtree(alone / "run")
         await until(pilot, lambda: "No runs yet" in screen_text(pilot))
-        assert app_of(pilot).browse.detail.shown is None
+        await until(pilot, lambda: app_of(pilot).browse.detail.shown is None)
 
 
 async def test_the_problems_of_a_run_are_said_in_words(root: Path, open_browser: Open) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from stealthrl_tui.runs.lineage import Lineage
 from stealthrl_tui.runs.model import Run
 from stealthrl_tui.ui import resuming
-from stealthrl_tui.ui.lineage import children_of, lineage_pieces, listed_name, parents_series
+from stealthrl_tui.ui.lineage import children_of, earlier_series, lineage_pieces, listed_name
 from stealthrl_tui.ui.presenter import plain
 from stealthrl_tui.ui.resuming import Told
 from tests.unit.built_runs import REWARD, metrics, run
@@ -59,9 +59,23 @@ def test_a_parent_that_is_gone_is_named_and_an_unknown_step_is_the_save() -> Non
 
 def test_the_parents_curve_is_drawn_behind_where_there_is_one() -> None:
     child = resumed("a/two")
-    assert parents_series(child, {PARENT.path: PARENT}, REWARD) is PARENT.metrics.series(REWARD)
-    assert parents_series(child, {}, REWARD) is None
-    assert parents_series(child, {PARENT.path: PARENT}, None) is None
+    assert earlier_series(child, {PARENT.path: PARENT}, REWARD) == (PARENT.metrics.series(REWARD),)
+    assert earlier_series(child, {}, REWARD) == ()
+    assert earlier_series(child, {PARENT.path: PARENT}, None) == ()
+    between = replace(child, metrics=metrics({REWARD: [(5, 0.6)]}))
+    grandchild = resumed("a/three", child.path)
+    runs = {each.path: each for each in (PARENT, between, grandchild)}
+    curves = (PARENT.metrics.series(REWARD), between.metrics.series(REWARD))
+    assert earlier_series(grandchild, runs, REWARD) == curves
+
+
+def test_a_run_resumed_again_in_its_own_directory_still_says_where_it_began() -> None:
+    child = resumed("a/two")
+    again = replace(child, lineage=Lineage(child.path, child.path, step=9, origin=child.lineage))
+    assert words(again, PARENT) == "↳ resumed from a/one at step 5   resumed in its own directory at step 9"
+    assert plain(listed_name(again, 40)) == "↳ a/two"
+    assert words(PARENT, again) == "↳ resumed as a/two"
+    assert earlier_series(again, {PARENT.path: PARENT}, REWARD) == (PARENT.metrics.series(REWARD),)
 
 
 def told(*levels: str, **last: Any) -> Told:
@@ -76,11 +90,13 @@ def told(*levels: str, **last: Any) -> Told:
 
 def test_the_checklist_is_in_order_and_what_is_lost_comes_last() -> None:
     heard = told("ok", "warn", event="result")
-    shown = [plain(row) for row in resuming.check_rows(heard, 80, brief=False)]
+    shown = [plain(row) for row in resuming.check_rows(heard, 80, resuming.WHOLE_LINES)]
     assert [line[2:12].rstrip() for line in shown[1:]] == ["✓ check 0", "! check 1", "! not carr", "! not carr"]
     assert "\x1b" not in "".join(shown)
-    brief = [plain(row) for row in resuming.check_rows(heard, 80, brief=True)]
-    assert brief[1] == "  ✓ 1 check passed"
+    named = [plain(row) for row in resuming.check_rows(heard, 80, resuming.NAMED_LINES)]
+    assert named[1] == "  ✓ 1 check passed     check 0"
+    brief = [plain(row) for row in resuming.check_rows(heard, 80, 24)]
+    assert brief[1].rstrip() == "  ✓ 1 check passed"
     assert brief[-1].endswith("the random state; the metrics")
 
 
@@ -91,7 +107,7 @@ def test_only_a_result_lets_it_start() -> None:
     assert [plain(row) for row in resuming.outcome_rows(refused, 80)] == ["✗ It can't be started: check 1"]
     assert [plain(row) for row in resuming.start_rows(refused, 80)] == ["✗ Not resumed: it is so."]
     checking = told("ok", event="waiting", message="the service is slow")
-    assert plain(resuming.check_rows(checking, 80, brief=False)[-1]) == "  … the service is slow"
+    assert plain(resuming.check_rows(checking, 80, 40)[-1]) == "  … the service is slow"
 
 
 def test_a_long_command_breaks_between_words_only() -> None:

@@ -4,46 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from stealthrl_tui.actions.resume import stop
-from stealthrl_tui.runs.lineage import Lineage, read_lineage
+from stealthrl_tui.runs.lineage import read_lineage
 from stealthrl_tui.runs.model import Run
 from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
 from stealthrl_tui.ui.screens.resume_dialog import ResumeDialog
 from stealthrl_tui.ui.screens.stop_dialog import StopDialog
 from stealthrl_tui.ui.widgets.checkpoint_table import CheckpointTable
 from tests.ui.conftest import Open, app_of, press_until, screen_text, until
+from tests.ui.resumed import READY, built, choose, configure, end, kill_after_two_saves, rows, trainer
 
-SECONDS = 60.0
 STEPS = 60
-READY = "Enter  start"
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def wait_for(check: Any) -> None:
-    end = time.monotonic() + SECONDS
-    while not check():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def trainer(run: Path, *more: str) -> list[str]:
-    head = [sys.executable, "-m", "stealthrl_tui.sandbox.trainer", *more]
-    return [*head, f"log_path={run}", f"max_steps={STEPS}", "save_every=5"]
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +31,9 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def _service(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = tmp_path / "settings.toml"
-    settings.write_text(f"[resume]\npython = {json.dumps(sys.executable)}\n")
+    configure(tmp_path)
     (tmp_path / "state").mkdir()
-    places = {"STEALTHRL_TUI_CONFIG": str(settings), "XDG_STATE_HOME": str(tmp_path / "state")}
+    places = {"STEALTHRL_TUI_CONFIG": str(tmp_path / "settings.toml"), "XDG_STATE_HOME": str(tmp_path / "state")}
     for name, value in {**sandbox.environ(), **places}.items():
         monkeypatch.setenv(name, value)
 
@@ -66,27 +42,11 @@ def _service(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def killed(tmp_path: Path) -> Path:
     """A run of the sandbox trainer, killed some steps after its second save."""
     run = tmp_path / "my runs" / "killed"
-    child = subprocess.Popen(trainer(run, "--delay", "0.2"))
-    wait_for(lambda: len(rows(run / "checkpoints.jsonl")) >= 2 and len(rows(run / "metrics.jsonl")) > 11)
-    child.kill()
-    assert child.wait() == -signal.SIGKILL
-    return run
-
-
-async def choose(pilot: Pilot[None], name: str) -> None:
-    """Put the cursor on a save."""
-    table = app_of(pilot).browse.query_one(CheckpointTable)
-    table.select(next(row.checkpoint.key for row in table.rows if row.checkpoint.name == name))
-    await pilot.pause()
+    return kill_after_two_saves(trainer(run, STEPS, "--delay", "0.2"), run)
 
 
 def step_of(run: Run | None) -> int:
     return 0 if run is None else run.step or 0
-
-
-def end(lineage: Lineage | None) -> None:
-    if lineage is not None and lineage.pid is not None and stop.running(lineage):
-        os.killpg(lineage.pid, signal.SIGKILL)
 
 
 async def test_a_killed_run_goes_on_from_an_older_save_and_is_stopped(killed: Path, open_browser: Open) -> None:
@@ -136,23 +96,6 @@ async def test_the_last_save_goes_on_in_the_runs_own_directory(killed: Path, ope
     assert sorted(os.listdir(killed.parent)) == ["killed"]
 
 
-def built(run: Path, sandbox: Sandbox, program: str, **row: str) -> Path:
-    """A run of a recipe whose program does what is wanted; its two saves have one name."""
-    run.mkdir(parents=True)
-    (run / "train.py").write_text(program)
-    config = {"model_name": str(sandbox.model_dir), "lora_rank": 8, "group_size": 2}
-    (run / "config.json").write_text(json.dumps(config))
-    first, second = (sandbox.save(f"tinker://{name}-{run.name}:train:0/weights/000005") for name in ("one", "two"))
-    saves = [{"name": "000005", "batch": 5, "state_path": uri} for uri in (first, second)]
-    (run / "checkpoints.jsonl").write_text(
-        "".join(json.dumps(save) + "\n" for save in [*saves, *([row] if row else [])])
-    )
-    (run / "metrics.jsonl").write_text(json.dumps({"step": 5, "progress/batch": 5, "progress/done_frac": 0.3}) + "\n")
-    (run / "logs.log").write_text(f"root:1 [INFO] Command line invocation: {run}/train.py\n")
-    os.utime(run / "metrics.jsonl", (1e9, 1e9))
-    return run
-
-
 async def test_of_two_saves_of_one_name_the_one_under_the_cursor_is_resumed_and_its_death_is_shown(
     sandbox: Sandbox, tmp_path: Path, open_browser: Open
 ) -> None:
@@ -161,7 +104,8 @@ async def test_of_two_saves_of_one_name_the_one_under_the_cursor_is_resumed_and_
         app = app_of(pilot)
         app.browse.query_one(CheckpointTable).select("tinker://one-one:train:0/weights/000005")
         await press_until(pilot, "r", shows=READY)
-        assert "✓ training state     tinker://one-one:train:0" in screen_text(pilot)
+        assert "tinker://one-one:train:0/weights/000005" in screen_text(pilot)
+        assert "✓ training state     weights/: the full state, with its optimizer" in screen_text(pilot)
         await pilot.press("e", *"second")
         await press_until(pilot, "enter", shows=READY)
         assert app.screen.query_one(Input).value == "second"

@@ -85,3 +85,18 @@ def test_half_a_surrogate_pair_can_be_encoded_again(tmp_path: Path) -> None:
     mixed = read_lineage(str(tmp_path))
     assert mixed is not None
     assert mixed.command == ()
+
+
+def test_a_run_that_goes_on_in_its_own_directory_keeps_its_origin(tmp_path: Path) -> None:
+    path = cookbook_run(project(tmp_path) / "runs/one")
+    made = planned(path, "000005")
+    child = cookbook_run(Path(made.directory))
+    lineage.write(str(child), lineage.record(made, "here"))
+    for step in (7, 9):
+        lineage.set_aside(str(child))
+        lineage.write(str(child), {**lineage.record(planned(child), "here"), "step": step})
+    found = read_lineage(str(child))
+    assert found is not None
+    assert found.origin is not None
+    assert (found.step, found.in_place) == (9, True)
+    assert (found.origin.parent, found.origin.step, found.origin.in_place) == (str(path), 5, False)

@@ -226,6 +226,7 @@ def test_a_launcher_that_cannot_be_used_leaves_nothing(run_path: Path, launcher:
 # For machines without tmux: what `new-window -d -P -F #{pane_pid} -n NAME COMMAND...` does to a process.
 STAND_IN = f"""#!{sys.executable}
 import subprocess, sys
+if sys.argv[1] == "has-session": sys.exit(0)
 assert sys.argv[1:6] == ["new-window", "-d", "-P", "-F", "#{{pane_pid}}"] and sys.argv[6] == "-n"
 nowhere = subprocess.DEVNULL
 print(subprocess.Popen(sys.argv[8:], start_new_session=True, stdin=nowhere, stdout=nowhere, stderr=nowhere).pid)

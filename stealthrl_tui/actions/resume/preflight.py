@@ -105,7 +105,7 @@ def _uri(checkpoint: Checkpoint) -> Iterator[Check]:
     elif parsed.kind != "weights":
         yield Check("fail", what, f"{shown} is {parsed.kind}: only weights/ holds the optimizer", "wrong_kind")
     else:
-        yield Check("ok", what, shown)
+        yield Check("ok", what, "weights/: the full state, with its optimizer")
 
 
 def _service(word: ServerWord | None, plan: Plan, elsewhere: bool) -> Iterator[Check]:

@@ -14,20 +14,18 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from stealthrl_tui.actions.child import PARENT_VARIABLE
 from stealthrl_tui.actions.resume import lineage, processes
-from stealthrl_tui.actions.resume.fill import Unfillable, fields_of, fill
+from stealthrl_tui.actions.resume.fill import Unfillable
 from stealthrl_tui.actions.resume.footprint import Footprint
+from stealthrl_tui.actions.resume.place import NO_TMUX, Where, launcher_argv
 from stealthrl_tui.actions.resume.value import Plan
 from stealthrl_tui.text import clean
 
-Where = Literal["here", "tmux", "launcher"]
-LAUNCHER_WORDS = ("command", "script", "name", "directory", "cwd", "log")
 FIRST_SECONDS = 3.0
 LAST_LINES = 20
-SCRIPT = "resume.sh"
 _TMUX_SECONDS = 10.0
 _LOOK_EVERY = 0.05
 _TAIL_BYTES = 16 << 10
@@ -107,9 +105,8 @@ def start(
 ) -> Started:
     """Write the files, the record and the log, then start; returns at once. Raises StartFailed.
 
-    A plan that is not `ready` can't be started: see `write_only`. `launcher` is the template for "launcher", with
-    LAUNCHER_WORDS in braces; `{command}` is one shell text, `{script}` a file that holds it, and the file is put last
-    where neither is named.
+    A plan that is not `ready` can't be started: see `write_only`. `launcher` is the template for "launcher"
+    (`place.launcher_argv`).
     """
     if not plan.ready or not plan.argv:
         raise StartFailed("no_trainer", "the script is to be completed first")
@@ -184,7 +181,13 @@ def _spawn(
         return None, _in_tmux(plan, environ)
     environment = {name: value for name, value in environ.items() if name != PARENT_VARIABLE}
     if where == "launcher":
-        return _detached(_launcher_argv(plan, launcher or "", footprint), os.getcwd(), environment, log), None
+        try:
+            argv, files = launcher_argv(plan, launcher)
+        except Unfillable as problem:
+            raise StartFailed("no_trainer", f"the launcher in the settings {problem}") from problem
+        for path, text in files.items():
+            footprint.add(path, text)
+        return _detached(argv, os.getcwd(), environment, log), None
     process = _detached(plan.argv, plan.cwd, {**environment, **plan.environment}, log)
     return process, process.pid
 
@@ -196,22 +199,17 @@ def _detached(argv: Sequence[str], cwd: str, environment: Mapping[str, str], log
 
 
 def _in_tmux(plan: Plan, environ: Mapping[str, str]) -> int:
-    """Start in a new window of the current (or newest) session; the process id of its shell, which leads a group."""
+    """Start in a new window; the process id of its shell, which leads a group.
+
+    The window is one of the current (or newest) session; where there is no session, of a new one.
+    """
     told = "".join(f"export {name}={shlex.quote(environ[name])}; " for name in _TOLD_TMUX if environ.get(name))
     # The shells and tee outlive a Ctrl-C, for the trainer's last words: caught, not ignored, since that is inherited.
     run = f'trap : INT; ({told}{plan.shell_line}); echo "[ended with status $?]"'
     line = f"trap : INT; {{ {run}; }} 2>&1 | tee -i -a {shlex.quote(plan.log)}"
     title = re.sub(r"[^A-Za-z0-9._-]", "_", plan.name)
-    command = ["tmux", "new-window", "-d", "-P", "-F", "#{pane_pid}", "-n", title, "sh", "-c", line]
-    try:
-        done = subprocess.run(
-            command, env=dict(environ), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-            timeout=_TMUX_SECONDS,
-        )  # fmt: skip
-    except FileNotFoundError as error:
-        raise StartFailed("no_trainer", "tmux is not installed: start it here instead") from error
-    except subprocess.TimeoutExpired as error:
-        raise StartFailed("no_trainer", "tmux does not answer: start it here instead") from error
+    how = "new-session" if _tmux(environ, "has-session").returncode else "new-window"
+    done = _tmux(environ, how, "-d", "-P", "-F", "#{pane_pid}", "-n", title, "sh", "-c", line)
     if done.returncode or not done.stdout.strip().isdigit():
         raise StartFailed(
             "no_trainer", f"tmux opened no window: {clean(done.stderr.strip(), 200) or 'it did not say why'}"
@@ -219,35 +217,16 @@ def _in_tmux(plan: Plan, environ: Mapping[str, str]) -> int:
     return int(done.stdout)
 
 
-def _launcher_argv(plan: Plan, launcher: str, footprint: Footprint) -> tuple[str, ...]:
-    line = f"{plan.shell_line} >> {shlex.quote(plan.log)} 2>&1 < /dev/null"
-    script = _free(os.path.join(plan.directory, SCRIPT))
-    values: dict[str, Any] = {
-        "command": line,
-        "script": script,
-        "name": plan.name,
-        "directory": plan.directory,
-        "cwd": plan.cwd,
-        "log": plan.log,
-    }
+def _tmux(environ: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     try:
-        asked = fields_of(launcher)
-        argv = fill(launcher, values)
-    except Unfillable as problem:
-        raise StartFailed("no_trainer", f"the launcher in the settings {problem}") from problem
-    if "command" in asked and "script" not in asked:
-        return argv
-    footprint.add(script, f"#!/bin/sh\n{line}\n")
-    return argv if "script" in asked else (*argv, script)
-
-
-def _free(path: str) -> str:
-    stem, extension = os.path.splitext(path)
-    number = 1
-    while os.path.lexists(path):
-        number += 1
-        path = f"{stem}-{number}{extension}"
-    return path
+        return subprocess.run(
+            ["tmux", *words], env=dict(environ), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            timeout=_TMUX_SECONDS,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise StartFailed("no_trainer", NO_TMUX) from error
+    except subprocess.TimeoutExpired as error:
+        raise StartFailed("no_trainer", "tmux does not answer: start it here instead") from error
 
 
 def last_lines(log: str, start: int = 0, count: int = LAST_LINES) -> tuple[str, ...]:

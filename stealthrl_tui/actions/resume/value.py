@@ -41,7 +41,7 @@ class Preferences:
     """What the user's settings say of resuming; None where they don't.
 
     `python` is an interpreter, `cwd` the training project's folder. `command` is the template of a command that takes
-    up any run, `launcher` one that starts a command elsewhere (`start.LAUNCHER_WORDS`).
+    up any run, `launcher` one that starts a command elsewhere (`place.LAUNCHER_WORDS`).
     """
 
     python: str | None = None

@@ -148,9 +148,9 @@ class BrowseScreen(PaneKeys):
         if lost is not None:
             self._tell_lost(lost)
         now = self.selected
-        if now in changes.runs and self._settle is None:
+        if now is not None and self._settle is None and self.roster.concerns(now, changes.runs):
             self.detail.show(now)
-            if self.curve is not None and now is not None:
+            if self.curve is not None:
                 self.curve.show(now)
         self.say_state()
 

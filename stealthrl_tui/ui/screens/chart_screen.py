@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,6 +13,7 @@ from stealthrl_tui.runs.keys import higher_is_better, label
 from stealthrl_tui.runs.model import Run
 from stealthrl_tui.text import clean, number
 from stealthrl_tui.ui.bindings import Where, bindings
+from stealthrl_tui.ui.lineage import earlier_series
 from stealthrl_tui.ui.memory import Memory
 from stealthrl_tui.ui.presenter import Pieces, metric_order, name_pieces
 from stealthrl_tui.ui.saves import SaveRow, save_rows
@@ -22,7 +24,7 @@ from stealthrl_tui.ui.widgets.marks import marks_of
 
 
 class ChartScreen(ModalScreen[None]):
-    """Shows `key` of a run; `show` brings a newer reading of the run."""
+    """Shows `key` of a run; `show` brings a newer reading of the run. `others` gives all runs by path."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.CURVE)]
     DEFAULT_CSS = """
@@ -31,9 +33,9 @@ class ChartScreen(ModalScreen[None]):
     ChartScreen > Chart { margin: 0 1; }
     """
 
-    def __init__(self, run: Run, key: str, memory: Memory) -> None:
+    def __init__(self, run: Run, key: str, memory: Memory, others: Callable[[], Mapping[str, Run]]) -> None:
         super().__init__()
-        self._shown, self._key, self._memory = run, key, memory
+        self._shown, self._key, self._memory, self._others = run, key, memory, others
         self._rows: list[SaveRow] = []
         self._cursor: str | None = None
 
@@ -63,6 +65,7 @@ class ChartScreen(ModalScreen[None]):
             cursor_key=self._cursor,
             smoothing=self._memory.smoothing,
             unread=run.metrics.unread,
+            after=earlier_series(run, self._others(), self._key),
         )
 
     def action_smoother(self) -> None:

@@ -67,7 +67,7 @@ class PaneKeys(TinkerKeys, ResumeKeys):
         if run is not None:
             if run.metrics.series(event.key) is None:
                 self.feed.want_metric(run.path, event.key)
-            self.curve = ChartScreen(run, event.key, self.memory)
+            self.curve = ChartScreen(run, event.key, self.memory, lambda: self.roster.runs)
             self.app.push_screen(self.curve, self._curve_closed)
 
     def _curve_closed(self, _nothing: None) -> None:

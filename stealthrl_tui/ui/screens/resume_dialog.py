@@ -24,10 +24,8 @@ from stealthrl_tui.ui.resuming import Resumed, Told
 from stealthrl_tui.ui.saves import save_pieces
 from stealthrl_tui.ui.screens.dialog import Dialog, Panel, Words, keys_line
 
-# Below this many lines, what is well in the checklist shares one of them.
-_TALL = 36
 _WIDE = 100
-_BREAKPOINTS: list[tuple[int, str]] = [(0, "-short"), (_TALL, "-tall")]
+_BREAKPOINTS: list[tuple[int, str]] = [(0, "-short"), (resuming.NAMED_LINES, "-tall")]
 
 
 class News(Message):
@@ -129,7 +127,8 @@ class ResumeDialog(Dialog[Resumed]):
     def _send(self, more: list[str]) -> None:
         self._number += 1
         number = self._number
-        words = ["resume", self._run.path, f"--checkpoint={self._checkpoint.key}", f"--where={self._place}", *more]
+        where = "here" if self._place == resuming.PRINT else self._place
+        words = ["resume", self._run.path, f"--checkpoint={self._checkpoint.key}", f"--where={where}", *more]
         try:
             self._child = Child(
                 words, lambda event: self.post_message(News(number, event)), log=state_dir() / "resume.log"
@@ -168,10 +167,14 @@ class ResumeDialog(Dialog[Resumed]):
         """Say what is known by now."""
         told, width = self._told, self.query_one("#checked").size.width or 96
         plan = told.plan
-        self._say("checked", *resuming.check_rows(told, width, brief=self.size.height < _TALL))
+        by_hand = self._place == resuming.PRINT
+        # The commands, and the last lines of a start, need the room more than what is well.
+        brief = by_hand or self._begun is not None
+        height = min(self.size.height, resuming.NAMED_LINES) if brief else self.size.height
+        self._say("checked", *resuming.check_rows(told, width, height))
         self._say("goes", resuming.goes_on(plan, self._run))
-        self._say("runs", resuming.where_pieces(self._place, self._places))
-        self._say("command", *resuming.command_rows(plan, width))
+        self._say("runs", resuming.where_pieces(self._place, self._places, width))
+        self._say("command", *(resuming.script_rows(plan) if by_hand else resuming.command_rows(plan, width)))
         name = self.query_one("#name", Input)
         name.placeholder = "none: its own directory" if plan and plan["in_place"] else ""
         begun = self._begun
@@ -194,7 +197,10 @@ class ResumeDialog(Dialog[Resumed]):
             return (("it can be stopped once it runs", "dim"),)
         if self._told.can_start:
             copy, write = ("copy", "script") if self.size.width < _WIDE else ("copy commands", "write script only")
-            return keys_line(("Enter", "start"), ("c", copy), ("w", write), ("e", "name"), ("Esc", "cancel"))
+            rest = (("w", write), ("e", "name"), ("Esc", "cancel"))
+            if self._place == resuming.PRINT:
+                return keys_line(("Enter", copy), *rest)
+            return keys_line(("Enter", "start"), ("c", copy), *rest)
         if self._told.refusal:
             return keys_line(("r", "check again"), ("e", "name"), ("Esc", "cancel"))
         return keys_line(("Esc", "cancel"))
@@ -213,6 +219,9 @@ class ResumeDialog(Dialog[Resumed]):
         if not self._told.can_start or plan is None:
             self._tell("" if self._told.refusal else "the checks are not through yet")
             return
+        if self._place == resuming.PRINT:
+            self.action_copy_commands()
+            return
         self._note, self._begun = "", Told()
         name = resuming.new_name(plan)
         self._send([f"--name={name}"] if name else [])
@@ -229,15 +238,15 @@ class ResumeDialog(Dialog[Resumed]):
             self.look()
 
     def action_elsewhere(self, by: int) -> None:
-        """Another place to run; the launcher's has other needs, so it is checked anew."""
-        if self.starting or len(self._places) < 2:
+        """Another place to run: what it needs is checked anew."""
+        if self.starting:
             return
         before = self._place
         self._place = self._places[(self._places.index(before) + by) % len(self._places)]
-        if "launcher" in (before, self._place):
-            self.look()
-        else:
+        if {before, self._place} == {"here", resuming.PRINT}:
             self.draw()
+        else:
+            self.look()
 
     def action_edit(self) -> None:
         """Another name for the new run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 import time
 from typing import ClassVar
 
@@ -20,6 +20,8 @@ from stealthrl_tui.ui.screens.dialog import Dialog, Panel, Words, keys_line
 
 # A thread holds up quitting for as long as it waits.
 _LOOK_SECONDS = 0.5
+_LONGEST = 400  # of the command
+_STARTED = {"here": "detached", "tmux": "in a tmux window", "launcher": "by a launcher", "by hand": "by hand"}
 
 
 class Looked(Message):
@@ -47,13 +49,13 @@ class StopDialog(Dialog[stop.Stopped]):
         self._terminated = False
 
     def compose(self) -> ComposeResult:
-        where = {"tmux": "in a tmux window"}.get(self._lineage.where or "", "on this machine")
-        process = f"process {self._lineage.pid}" if self._lineage.pid else "its process"
+        started = _STARTED.get(self._lineage.where or "", _STARTED["here"])
+        process = f"process {self._lineage.pid} and what it started, " if self._lineage.pid else "started "
         with Panel():
             yield Words((("Stop", "text bold"), ("  ", "dim"), (clean(self._run.name), "text")))
             yield Words(
-                ((f"{process} and what it started, {where}", "dim"),),
-                ((clean(" ".join(self._lineage.command)), "alive"),),
+                ((f"{process}{started} on {clean(self._lineage.host or 'an unknown machine')}", "dim"),),
+                (("$ ", "dim"), (clean(shlex.join(self._lineage.command), _LONGEST), "alive")),
             )
             yield Words(id="says")
             yield Words(id="keys")
@@ -101,10 +103,8 @@ class StopDialog(Dialog[stop.Stopped]):
 
     def _nothing_to_stop(self) -> Pieces:
         if self._alive is None:
-            host = clean(self._lineage.host or "another machine")
-            how = clean(self._lineage.where or "by hand")
-            words = f"It was started {how} on {os.path.basename(host)}, which tells no process of this machine."
-            return (("✗ ", "bad"), (f"{words} Stop it where it runs.", "text"))
+            words = "Nothing here tells which process it is, or whether it runs. Stop it where it runs."
+            return (("✗ ", "bad"), (words, "text"))
         return (("✓ ", "done"), ("It runs no more.", "text"))
 
     def action_go(self) -> None:

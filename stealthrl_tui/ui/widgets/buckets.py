@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -105,22 +105,41 @@ def joined(series: Series, found: Sequence[Bucket], usual: float) -> list[bool]:
     ]
 
 
-def smoothed(values: array[float], span_start: int, found: Sequence[Bucket], weight: float) -> list[float]:
+def reach(weight: float) -> int:
+    """How many points back one still counts in a moving average with the weight `weight` on the past."""
+    return math.ceil(math.log(1e-6) / math.log(weight)) if weight > 0 else 1
+
+
+def smoothed(
+    values: array[float], span_start: int, found: Sequence[Bucket], weight: float, past: Sequence[float] = ()
+) -> list[float]:
     """The exponential moving average at the last point of each bucket, with the weight `weight` on the past.
 
-    It is debiased: divided by 1 - weight^n, so that it begins at the first value and not near nought. Points so old
-    that they no longer count are skipped, which bounds the work for a long series.
+    It is debiased: divided by 1 - weight^n, so that it begins at the first value and not near nought. `past` are the
+    values of another curve that this one goes on from. Points so old that they no longer count are skipped, which
+    bounds the work for a long series.
     """
-    reach = math.ceil(math.log(1e-6) / math.log(weight)) if weight > 0 else 1
-    total, norm = 0.0, 0.0
+    most = reach(weight)
+    total, norm = _averaged(past[-most:], weight, 0.0, 0.0)
     done = span_start
     averages: list[float] = []
     for bucket in found:
-        if bucket.end - done > reach:
-            done, total, norm = bucket.end - reach, 0.0, 0.0
-        for value in values[done : bucket.end]:
-            total = weight * total + (1 - weight) * value
-            norm = weight * norm + (1 - weight)
+        if bucket.end - done > most:
+            done, total, norm = bucket.end - most, 0.0, 0.0
+        total, norm = _averaged(values[done : bucket.end], weight, total, norm)
         done = bucket.end
         averages.append(total / norm)
     return averages
+
+
+def average(past: Sequence[float], weight: float) -> float:
+    """The moving average at the last of `past`, of which there is at least one."""
+    total, norm = _averaged(past[-reach(weight) :], weight, 0.0, 0.0)
+    return total / norm
+
+
+def _averaged(values: Iterable[float], weight: float, total: float, norm: float) -> tuple[float, float]:
+    for value in values:
+        total = weight * total + (1 - weight) * value
+        norm = weight * norm + (1 - weight)
+    return total, norm

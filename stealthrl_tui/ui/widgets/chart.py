@@ -55,17 +55,25 @@ class Chart(RoleStyles):
         view: tuple[float, float] | None = None,
         role: str = "alive",
         behind: Sequence[Curve] = (),
+        after: Sequence[Series] = (),
         robust: bool = False,
     ) -> None:
         """Show `series` in the colour of `role` over the curves `behind`; see `Plot` for the rest.
 
+        It goes on from those of `after`, oldest first.
+
         Nothing is computed or painted when all of it is as before.
         """
-        curves = (*behind, *((Curve(series, role),) if series is not None else ()))
+        curves, last = list(behind), None
+        for each in after:
+            last = Curve(each, "dim", last)
+            curves.append(last)
+        if series is not None:
+            curves.append(Curve(series, role, last))
         plot = replace(
             self._plot,
             title=title,
-            curves=curves,
+            curves=tuple(curves),
             marks=tuple(marks),
             cursor_key=cursor_key,
             smoothing=smoothing,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from stealthrl_tui.runs.model import Series
 from stealthrl_tui.ui.widgets.axes import Range, labels, ticks, widened
 from stealthrl_tui.ui.widgets.braille import Canvas
-from stealthrl_tui.ui.widgets.buckets import Bucket, Scale, buckets, joined, smoothed, stride
+from stealthrl_tui.ui.widgets.buckets import Bucket, Scale, average, buckets, joined, reach, smoothed, stride
 from stealthrl_tui.ui.widgets.extremes import extremes
 
 BEST, FINAL, SAVED, ROLLING = "★", "●", "◆", "◇"
@@ -41,10 +41,25 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One line of a chart and its colour by role."""
+    """One line of a chart and its colour by role; its newest pass goes on from `follows`, up to its own first step."""
 
     series: Series
     role: str = "alive"
+    follows: Curve | None = None
+
+    def past(self, most: int) -> tuple[int, list[float]] | None:
+        """The step of the last value that this curve goes on from, and at most so many values up to it."""
+        own = self.series.spans()[-1]
+        if self.follows is None or own[0] >= own[1]:
+            return None
+        before = self.follows.series
+        start, end = before.spans()[-1]
+        cut = bisect_left(before.steps, self.series.steps[own[0]], start, end)
+        if cut == start:
+            return None
+        values = list(before.values[max(start, cut - most) : cut])
+        older = self.follows.past(most - len(values)) if len(values) < most else None
+        return before.steps[cut - 1], [*(older[1] if older else ()), *values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +95,8 @@ class Plot:
         A series' arrays are only added to, so their identity and the length tell everything.
         """
         curves = tuple(
-            (id(each.series.values), each.series.length, each.series.passes, each.role) for each in self.curves
+            (id(each.series.values), each.series.length, each.series.passes, each.role, each.follows is None)
+            for each in self.curves
         )
         steps = [mark.step for mark in self.marks]
         reach = (min(steps), max(steps)) if steps else None
@@ -189,8 +205,15 @@ def _draw(canvas: Canvas, curve: Curve, scale: Scale, known: Range, smoothing: f
                     row = known.row(value, canvas.dot_rows)
                     canvas.run(each.column, row, row)
             canvas.commit(f"{curve.role} faint")
-        averages = smoothed(curve.series.values, span[0], found, smoothing) if smoothing > 0 else None
-        _line(canvas, curve.series, span, found, known, averages)
+        past = curve.past(reach(smoothing))
+        earlier = past[1] if past else ()
+        averages = smoothed(curve.series.values, span[0], found, smoothing, earlier) if smoothing > 0 else None
+        if past and found and found[0].start == span[0]:
+            value = average(past[1], smoothing)
+            start = (scale.column(past[0]), known.row(value, canvas.dot_rows))
+            _line(canvas, curve.series, span, found, known, averages, start)
+        else:
+            _line(canvas, curve.series, span, found, known, averages)
     canvas.commit(curve.role)
 
 
@@ -201,14 +224,16 @@ def _line(
     found: list[Bucket],
     known: Range,
     averages: list[float] | None,
+    previous: tuple[int, int] | None = None,
 ) -> None:
+    """The dots of one pass, from the dot `previous` on where there is one before it."""
     rows = canvas.dot_rows
-    previous: tuple[int, int] | None = None
+    comes = previous is not None and 0 <= previous[0] <= found[0].column
     for index, (each, connected) in enumerate(zip(found, joined(series, found, stride(series, span)), strict=True)):
         average = None if averages is None else averages[index]
         first = known.row(each.first if average is None else average, rows)
         last = known.row(each.last, rows) if average is None else first
-        if connected and previous is not None:
+        if previous is not None and (connected or (index == 0 and comes)):
             canvas.line(previous, (each.column, first))
         if average is None:
             canvas.run(each.column, known.row(each.high, rows), known.row(each.low, rows))

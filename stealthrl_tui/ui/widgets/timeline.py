@@ -12,11 +12,11 @@ from stealthrl_tui.runs.keys import label
 from stealthrl_tui.runs.model import Checkpoint, Run
 from stealthrl_tui.text import clean
 from stealthrl_tui.ui.known import Known
-from stealthrl_tui.ui.lineage import other_runs, parents_series
+from stealthrl_tui.ui.lineage import earlier_series, other_runs
 from stealthrl_tui.ui.memory import Measure
 from stealthrl_tui.ui.presenter import Pieces, problem_lines, problem_rows
 from stealthrl_tui.ui.saves import save_rows
-from stealthrl_tui.ui.widgets.chart import Chart, Curve
+from stealthrl_tui.ui.widgets.chart import Chart
 from stealthrl_tui.ui.widgets.checkpoint_table import CheckpointTable
 from stealthrl_tui.ui.widgets.marks import marks_of
 from stealthrl_tui.ui.widgets.problems_line import ProblemsLine
@@ -106,7 +106,6 @@ class Timeline(Vertical):
         if run is None:
             return
         series = run.metrics.series(measure.key) if measure.key else None
-        before = parents_series(run, other_runs(self.screen), measure.key)
         title = clean(label(measure.key)) if measure.key else "no metric"
         self.query_one("#curve", Chart).show(
             series,
@@ -115,7 +114,7 @@ class Timeline(Vertical):
             cursor_key=self.table.cursor_key,
             smoothing=self._smoothing,
             unread=run.metrics.unread,
-            behind=() if before is None else (Curve(before, "dim"),),
+            after=earlier_series(run, other_runs(self.screen), measure.key),
         )
 
     def _say_problems(self) -> None:
