@@ -82,6 +82,8 @@ def test_load_keep_resume_and_quit(tmp_path: Path, account: socket.socket) -> No
         terminal.wait_for("Enter  start")
         assert "as long as the sandbox runs" in terminal.text()
         terminal.type("\r")
+        # The list can be seen beside the dialog, whose child watches the start for some seconds.
+        terminal.wait_for("started as process")
         terminal.wait_for(r"harbour_rank8 +● running")
         terminal.wait_for(r"4[2-9]/120")
         assert len(processes_of(next((tmp_path / "temporary").glob(f"{PREFIX}*")))) == 3
