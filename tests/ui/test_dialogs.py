@@ -12,7 +12,7 @@ from stealthrl_tui.ui.screens.copy_dialog import CopyDialog
 from stealthrl_tui.ui.screens.export_dialog import ExportDialog
 from stealthrl_tui.ui.screens.metric_dialog import MetricDialog
 from stealthrl_tui.ui.widgets.checkpoint_table import CheckpointTable
-from tests.ui.conftest import Open, app_of, press_until, screen_text, until
+from tests.ui.conftest import Open, app_of, press_until, screen_text, until, words
 
 RUN = "stealthrl_tiny_sync"
 
@@ -125,7 +125,7 @@ async def test_the_export_dialog_takes_template_and_file(root: Path, open_browse
         assert app.screen.query_one(OptionList).highlighted == list(export.TEMPLATES).index("chat")
         await pilot.press("tab")
         app.screen.query_one(Input).value = str(wanted)
-        await until(pilot, lambda: f"Writes  {wanted}" in screen_text(pilot))
+        await until(pilot, lambda: f"Writes  {wanted}" in words(pilot, "#says"))
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is app.browse and wanted.exists())
         assert "template chat" in wanted.read_text()

@@ -14,7 +14,7 @@ __all__ = ["sandbox"]
 
 async def test_the_direction_chosen_for_a_metric_says_which_are_the_best(sandbox: Sandbox, root: Path) -> None:
     first, *_ = hold(sandbox, root / RUN)
-    async with browsing(root / RUN, size=(80, 24)) as pilot:
+    async with browsing(root / RUN, size=(80, 30)) as pilot:
         await press_until(pilot, "P", shows="the best by reward, higher is better")
         await press_until(pilot, "v", shows="type to narrow")
         await press_until(pilot, "tab", shows="lower is better")

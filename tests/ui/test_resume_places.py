@@ -14,7 +14,7 @@ from stealthrl_tui.actions.resume import stop
 from stealthrl_tui.runs.lineage import Lineage, read_lineage
 from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
 from stealthrl_tui.ui.screens.resume_dialog import ResumeDialog
-from tests.ui.conftest import Open, app_of, press_until, screen_text, unbroken, until
+from tests.ui.conftest import Open, app_of, press_until, screen_text, until, words
 from tests.ui.resumed import READY, SECONDS, built, choose, configure, end, rows, wait_for
 
 # Says what it was given, learns for a while, ends well.
@@ -183,8 +183,8 @@ async def test_printed_and_copied_commands_do_what_a_start_does(run: Path, open_
         assert "← → print" in screen_text(pilot)
         await press_until(pilot, "right", shows="where you start it: these are the commands")
         assert "Enter  copy commands" in screen_text(pilot)
-        assert f"mkdir -- '{child}'" in unbroken(pilot)
-        assert "behavior_if_log_dir_exists=resume" in screen_text(pilot)
+        assert f"mkdir -- '{child}'" in " ".join(words(pilot, "#command").replace("\\\n", "").split())
+        assert "behavior_if_log_dir_exists=resume" in words(pilot, "#command")
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is app.browse)
         printed = app.clipboard

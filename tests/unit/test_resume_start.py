@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -237,15 +238,16 @@ print(subprocess.Popen(sys.argv[8:], start_new_session=True, stdin=nowhere, stdo
 def tmux(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of a tmux server of the test's own, or of a stand-in for it."""
     environ = {name: value for name, value in os.environ.items() if name != "TMUX"}
-    environ["TMUX_TMPDIR"] = str(tmp_path)
     if shutil.which("tmux") is None:
         (tmp_path / "tmux").write_text(STAND_IN)
         (tmp_path / "tmux").chmod(0o755)
         yield {**environ, "PATH": f"{tmp_path}:{environ['PATH']}"}
         return
-    subprocess.run(["tmux", "-f", "/dev/null", "new-session", "-d", "-s", "s"], env=environ, check=True)
-    yield environ
-    subprocess.run(["tmux", "kill-server"], env=environ, check=False, capture_output=True)
+    with tempfile.TemporaryDirectory(prefix="tmux-") as sockets:  # tmp_path may be too long for a socket
+        environ["TMUX_TMPDIR"] = sockets
+        subprocess.run(["tmux", "-f", "/dev/null", "new-session", "-d", "-s", "s"], env=environ, check=True)
+        yield environ
+        subprocess.run(["tmux", "kill-server"], env=environ, check=False, capture_output=True)
 
 
 def test_a_tmux_window_shows_it_and_a_stop_reaches_it(run_path: Path, tmux: dict[str, str]) -> None:
