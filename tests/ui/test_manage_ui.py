@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
 from stealthrl_tui.ui.screens.manage_dialog import ManageDialog
-from tests.ui.conftest import app_of, press_until, screen_text, until
+from tests.ui.conftest import app_of, press_until, screen_text, until, words
 from tests.ui.served import RUN, browsing, hold, use
 
 
@@ -117,6 +117,6 @@ async def test_bad_weather_is_said_and_asked_again(
     monkeypatch.setenv("TINKER_BASE_URL", "http://127.0.0.1:9")
     async with browsing(root / RUN) as pilot:
         await press_until(pilot, "D", shows="✗ unreachable")
-        assert "manage.log" in screen_text(pilot)
+        assert "manage.log" in words(pilot, "#says")
         monkeypatch.setenv("TINKER_BASE_URL", sandbox.base_url)
         await press_until(pilot, "enter", shows="deleted for good")

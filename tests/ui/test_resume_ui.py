@@ -20,7 +20,8 @@ from stealthrl_tui.ui.widgets.checkpoint_table import CheckpointTable
 from tests.ui.conftest import Open, app_of, press_until, screen_text, until
 from tests.ui.resumed import READY, built, choose, configure, end, kill_after_two_saves, rows, trainer
 
-STEPS = 60
+# So many that a busy machine gets to the stop before the run gets to its end.
+STEPS = 400
 
 
 @pytest.fixture(scope="module")

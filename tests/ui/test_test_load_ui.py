@@ -95,7 +95,7 @@ async def test_an_error_has_its_code_what_to_do_and_the_log(root: Path) -> None:
     async with browsing(root / "stealthrl_tiny_sync", size=(80, 24)) as pilot:
         await press_until(pilot, "t", shows="not tested yet")
         await press_until(pilot, "enter", shows="✗ not_found")
-        assert "test-load.log" in screen_text(pilot)
+        assert "test-load.log" in words(pilot, "#says")
         assert "It was deleted, expired" in screen_text(pilot)
 
 

@@ -112,6 +112,11 @@ class LogView(LineScroll):
         if self.following:
             self.action_last()
 
+    def watch_show_horizontal_scrollbar(self) -> None:
+        """The end stays in view over a scrollbar that came for a long line, which is no resize."""
+        if self.following:
+            self.call_after_refresh(self.action_last)
+
     def _take(self, lines: Sequence[LogLine]) -> None:
         # A copy, because a reader in another thread goes on with its own list.
         self._lines = list(lines)
