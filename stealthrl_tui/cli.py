@@ -33,6 +33,7 @@ VERBS = {
     "delete": "delete checkpoints on the service, for good",
     "prune": "choose what to keep of the checkpoints of runs, and delete the others",
     "resume": "check, then start a run that goes on from a checkpoint's state",
+    "watch": "what happens to the runs, as it happens",
     "doctor": "what is set up, what is not, and what to do about it",
 }
 # The commands whose module has another name.
