@@ -92,7 +92,7 @@ class Browser(App[None]):
 
     async def _on_key(self, event: events.Key) -> None:
         """Keys typed right behind the `/` were sent to the list before the filter had the focus: they belong to it."""
-        if self.browse.filter_takes(event):
+        if await self.browse.filter_takes(event):
             event.prevent_default()  # Textual's own handler, which would look for a binding
 
     def on_library_changed(self, _event: LibraryChanged) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+from textual import events
 from textual.widgets import Input
 
 from stealthrl_tui.ui.widgets.run_list import RunList
@@ -87,3 +88,13 @@ async def test_a_new_run_that_does_not_match_stays_out(root: Path, open_browser:
         await until(pilot, lambda: len(browse.roster.runs) == 7)
         assert len(browse.runs.rows) == 2
         await until(pilot, lambda: "2 of 7 runs" in lines(pilot)[1])
+
+
+async def test_keys_typed_in_one_burst_all_belong_to_the_filter(root: Path, open_browser: Open) -> None:
+    async with open_browser(root) as pilot:
+        browse = app_of(pilot).browse
+        for key, character in (("slash", "/"), *((each, each) for each in "crash"), ("enter", "\r")):
+            pilot.app.post_message(events.Key(key, character))
+        await until(pilot, lambda: browse.roster.query_text == "crash" and isinstance(browse.focused, RunList))
+        assert "/ crash" in lines(pilot)[1]
+        assert not browse.query(Input)

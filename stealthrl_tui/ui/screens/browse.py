@@ -260,9 +260,9 @@ class BrowseScreen(PaneKeys):
         self.remove_class("-inside")
         await self.query_one(FilterBar).open(self.roster.query_text)
 
-    def filter_takes(self, event: events.Key) -> bool:
-        """Whether a key that nothing else took is text for the filter that is being typed."""
-        return self.app.screen is self and self.query_one(FilterBar).insert(event)
+    async def filter_takes(self, event: events.Key) -> bool:
+        """Whether a key that nothing else took belonged to the filter that is being typed, which has it now."""
+        return self.app.screen is self and await self.query_one(FilterBar).take(event)
 
     @on(FilterBar.Changed)
     def _filtered(self, event: FilterBar.Changed) -> None:

@@ -19,6 +19,7 @@ from stealthrl_tui.ui.widgets.pieces import content
 
 # Typing paints at once; the list follows when the fingers rest this long.
 _SETTLE_SECONDS = 0.03
+_LEAVING = ("enter", "escape", "down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,16 @@ class FilterBar(Horizontal):
             )
         self.query_one(Input).focus()
 
-    def insert(self, event: events.Key) -> bool:
-        """Take a printable key that went elsewhere while the input was being made; False when nothing is typed here."""
-        if not self.query_one(Badge).typing or not event.is_printable or event.character is None:
+    async def take(self, event: events.Key) -> bool:
+        """Take a key that went elsewhere while the input was being made; False when nothing is typed here."""
+        if not self.query_one(Badge).typing:
             return False
-        self.query_one(Input).insert_text_at_cursor(event.character)
+        if event.key in _LEAVING:
+            await self._leave_by(event.key)
+        elif event.is_printable and event.character is not None:
+            self.query_one(Input).insert_text_at_cursor(event.character)
+        else:
+            return False
         return True
 
     async def close(self) -> None:
@@ -128,19 +134,15 @@ class FilterBar(Horizontal):
         text = event.value
         self._settle = self.set_timer(_SETTLE_SECONDS, lambda: self.post_message(self.Changed(text)))
 
-    @on(Input.Submitted)
-    async def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        await self._leave(event.value)
-
     async def on_key(self, event: events.Key) -> None:
-        """Esc takes the filter off, down goes into the list."""
-        if event.key == "escape":
+        """Esc takes the filter off, down goes into the list as Enter does."""
+        if event.key in _LEAVING and self.query_one(Badge).typing:
             event.stop()
-            await self._leave("")
-        elif event.key == "down":
-            event.stop()
-            await self._leave(self.query_one(Input).value)
+            event.prevent_default()
+            await self._leave_by(event.key)
+
+    async def _leave_by(self, key: str) -> None:
+        await self._leave("" if key == "escape" else self.query_one(Input).value)
 
     async def _leave(self, text: str) -> None:
         if self._settle is not None:
