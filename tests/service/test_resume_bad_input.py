@@ -8,23 +8,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stealthrl_tui.actions.resume import processes
-from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
+from stealthrl_tui.sandbox.process import Sandbox
 from tests.service.verbs import Said, environ, tell, words
 
 ROOT = os.geteuid() == 0
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,11 @@ import pytest
 
 from stealthrl_tui.actions.resume import stop
 from stealthrl_tui.runs.lineage import read_lineage
-from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
+from stealthrl_tui.sandbox.process import Sandbox
 
 HERE = Path(__file__).parent
 SECONDS = 60.0
 STEPS = 16
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ import tinker
 
 from stealthrl_tui.sandbox.process import Sandbox, SandboxError, running_sandbox
 
+pytestmark = pytest.mark.usefixtures("calm")
+
 SECONDS = 20.0
 KEY = {"X-API-Key": "tml-test"}
 
@@ -27,12 +29,6 @@ def sandbox() -> Iterator[Sandbox]:
         for name, value in running.environ().items():
             patch.setenv(name, value)
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _calm(sandbox: Sandbox) -> Iterator[None]:
-    yield
-    sandbox.clear_faults()
 
 
 def ask(

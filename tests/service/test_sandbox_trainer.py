@@ -9,23 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stealthrl_tui.sandbox.lifeline import OWNER_VARIABLE, is_left, owning
-from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
+from stealthrl_tui.sandbox.process import Sandbox
 from stealthrl_tui.sandbox.trainer import read_options
 
 SECONDS = 60.0
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 def command(*arguments: str) -> list[str]:

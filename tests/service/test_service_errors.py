@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tinker
 
-from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
+from stealthrl_tui.sandbox.process import Sandbox
 from stealthrl_tui.service.errors import explain, from_status
 from tests.service.verbs import environ, tell
+
+pytestmark = pytest.mark.usefixtures("good", "calm")
 
 API = "/api/v1/"
 URI = "tinker://sandbox:train:0/sampler_weights/good"
@@ -18,19 +19,6 @@ CODES = {
     "no_key", "rejected_key", "unreachable", "timeout", "not_found", "expired", "wrong_kind", "bad_uri",
     "base_model_mismatch", "rank_mismatch", "billing", "server_error",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        running.save_sampler("good")
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _calm(sandbox: Sandbox) -> Iterator[None]:
-    yield
-    sandbox.clear_faults()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 The SDK alone retries for minutes, silently; `verbs.SECONDS` is how long each command is given here.
 """
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,11 @@ from stealthrl_tui.actions.trials import recall_all
 from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
 from tests.service.verbs import Said, environ, tell
 
+pytestmark = pytest.mark.usefixtures("good", "calm")
+
 API = "/api/v1/"
 BUT_HEALTH = API + "[!h]*"
 WORK = ("test-load", "server")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        running.save_sampler("good")
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _calm(sandbox: Sandbox) -> Iterator[None]:
-    yield
-    sandbox.clear_faults()
 
 
 def command(which: str) -> tuple[str, ...]:

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from stealthrl_tui.actions.child import Child, Event
-from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
+from stealthrl_tui.sandbox.process import Sandbox
 from tests.service.verbs import SECONDS, environ, tell
 
 # Every write to a file fails in the process that imports this at its start, as on a full disk.
 FULL = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        running.save_sampler("good")
-        yield running
 
 
 @pytest.fixture
@@ -77,6 +69,8 @@ def test_an_answer_that_cannot_be_written_is_one_line_and_an_end(full: dict[str,
 SURPRISE = """
 import argparse
 from stealthrl_tui.verbs.telling import run_telling
+
+pytestmark = pytest.mark.usefixtures("good")
 def work(teller):
     teller.part_streams()
     print("lost words")

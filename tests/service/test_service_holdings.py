@@ -4,21 +4,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
+from stealthrl_tui.sandbox.process import Sandbox
 from tests.service.verbs import SECONDS, Said, environ, tell, words, write_run
 
 HOUR = 3600
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.fixture

@@ -25,12 +25,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(autouse=True)
-def _calm(sandbox: Sandbox) -> Iterator[None]:
-    yield
-    sandbox.clear_faults()
-
-
 @pytest.fixture
 def env(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
     return environ(tmp_path, sandbox)
@@ -196,6 +190,8 @@ BROWSER = """
 import os, sys, time
 from pathlib import Path
 from stealthrl_tui.actions.child import Child
+
+pytestmark = pytest.mark.usefixtures("calm")
 def told(event):
     if event.get("phase") == "tokenizer":
         print(child._process.pid, flush=True)

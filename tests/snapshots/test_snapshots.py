@@ -40,7 +40,7 @@ async def ready(pilot: Pilot[None]) -> None:
     await until(pilot, lambda: read(app_of(pilot)))
 
 
-@pytest.mark.parametrize("size", [(160, 40), (80, 24)])
+@pytest.mark.parametrize("size", [(160, 40), (120, 36), (80, 24)])
 def test_browse(root: str, snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(browser(root), terminal_size=size, run_before=ready)
 

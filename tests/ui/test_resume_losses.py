@@ -6,25 +6,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from stealthrl_tui.runs.lineage import read_lineage
-from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
+from stealthrl_tui.sandbox.process import Sandbox
 from tests.ui.conftest import Open, app_of, press_until, screen_text, until
 from tests.ui.resumed import READY, SECONDS, choose, configure, end, kill_after_two_saves, rows, saves, trainer
 
 STEPS = 16
 SMALL = Path(__file__).parent.parent / "service/small_trainer.py"
 Command = Callable[[Path], list[str]]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from stealthrl_tui.actions.resume import stop
 from stealthrl_tui.runs.lineage import Lineage, read_lineage
-from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
+from stealthrl_tui.sandbox.process import Sandbox
 from stealthrl_tui.ui.screens.resume_dialog import ResumeDialog
 from tests.ui.conftest import Open, app_of, press_until, screen_text, until, words
 from tests.ui.resumed import READY, SECONDS, built, choose, configure, end, rows, wait_for
@@ -47,12 +46,6 @@ with open(__file__ + ".said", "a") as said:
 subprocess.Popen(["sh", sys.argv[-1]], start_new_session=True, stdin=subprocess.DEVNULL)
 print("Submitted batch job 7")
 """
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

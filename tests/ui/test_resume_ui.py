@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from textual.widgets import Input
 from stealthrl_tui.actions.resume import stop
 from stealthrl_tui.runs.lineage import read_lineage
 from stealthrl_tui.runs.model import Run
-from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
+from stealthrl_tui.sandbox.process import Sandbox
 from stealthrl_tui.ui.screens.resume_dialog import ResumeDialog
 from stealthrl_tui.ui.screens.stop_dialog import StopDialog
 from stealthrl_tui.ui.widgets.checkpoint_table import CheckpointTable
@@ -22,12 +21,6 @@ from tests.ui.resumed import READY, built, choose, configure, end, kill_after_tw
 
 # So many that a busy machine gets to the stop before the run gets to its end.
 STEPS = 400
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

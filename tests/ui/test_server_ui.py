@@ -14,19 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
+from stealthrl_tui.sandbox.process import Sandbox
 from stealthrl_tui.ui.known import Half, Known, Save
 from tests.ui.conftest import app_of, lines, press_until, screen_text, unbroken, until
 from tests.ui.served import RUN, browsing, hold, use
 from tests.unit.test_child import gone
 
 _END_SECONDS = 10.0
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.fixture

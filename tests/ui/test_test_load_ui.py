@@ -11,7 +11,7 @@ import pytest
 from textual.widgets import TextArea
 
 from stealthrl_tui.actions.trials import recall
-from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
+from stealthrl_tui.sandbox.process import Sandbox
 from stealthrl_tui.settings import state_dir
 from stealthrl_tui.ui.presenter import plain
 from stealthrl_tui.ui.screens.test_load_dialog import TestLoadDialog, _quoted
@@ -20,12 +20,6 @@ from tests.ui.served import RUN, browsing, hold, use
 from tests.ui.test_server_ui import await_end
 
 API = "/api/v1/"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)
