@@ -12,6 +12,8 @@ from stealthrl_tui.actions.child import Child, Event
 from stealthrl_tui.sandbox.process import Sandbox
 from tests.service.verbs import SECONDS, environ, tell
 
+pytestmark = pytest.mark.usefixtures("good")
+
 # Every write to a file fails in the process that imports this at its start, as on a full disk.
 FULL = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
 
@@ -69,8 +71,6 @@ def test_an_answer_that_cannot_be_written_is_one_line_and_an_end(full: dict[str,
 SURPRISE = """
 import argparse
 from stealthrl_tui.verbs.telling import run_telling
-
-pytestmark = pytest.mark.usefixtures("good")
 def work(teller):
     teller.part_streams()
     print("lost words")

@@ -16,6 +16,8 @@ from stealthrl_tui.sandbox.process import Sandbox, running_sandbox
 from tests.service.verbs import SECONDS, environ, tell, words, write_run
 from tests.unit.test_child import gone
 
+pytestmark = pytest.mark.usefixtures("calm")
+
 HUBLESS = "nowhere/without-a-tokenizer"
 
 
@@ -190,8 +192,6 @@ BROWSER = """
 import os, sys, time
 from pathlib import Path
 from stealthrl_tui.actions.child import Child
-
-pytestmark = pytest.mark.usefixtures("calm")
 def told(event):
     if event.get("phase") == "tokenizer":
         print(child._process.pid, flush=True)
