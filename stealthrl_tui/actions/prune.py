@@ -111,7 +111,7 @@ def choose(run: Run, truth: Truth, policy: Policy) -> RunPlan:
         if index in reasons:
             reasons[index].append(why)
     for index, found in reasons.items():
-        found += _always(*recorded[index])
+        found += _always(run, *recorded[index])
     _spare_newest_state(run, [save for save, _ in recorded], reasons)
     verdicts = tuple(Verdict(*recorded[index], tuple(found)) for index, found in reasons.items())
     others = sum(1 for save in truth.saves if save.checkpoint is None)
@@ -159,11 +159,19 @@ def _best(
     return best
 
 
-def _always(save: Joined, checkpoint: Checkpoint) -> list[str]:
+def _always(run: Run, save: Joined, checkpoint: Checkpoint) -> list[str]:
     found = ["final"] if checkpoint.final or checkpoint.name == "final" else []
     if any(half.public for half in save.held):
         found.append("public")
+    if checkpoint.state_uri is not None and checkpoint.state_uri == _parents_state(run):
+        found.append("its parent's own")
     return found
+
+
+def _parents_state(run: Run) -> str | None:
+    """The state of another run that `run` began from, whose row it took over; None where it began by itself."""
+    resume = run.lineage.origin or run.lineage if run.lineage is not None else None
+    return None if resume is None or resume.in_place else resume.uri
 
 
 def _spare_newest_state(run: Run, saves: Sequence[Joined], reasons: dict[int, list[str]]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from stealthrl_tui.actions.prune import Policy, RunPlan, add_up, choose, plan_json
 from stealthrl_tui.actions.truth import answer, join
+from stealthrl_tui.runs.lineage import Lineage
 from stealthrl_tui.runs.model import Checkpoint, Run, Status
 from stealthrl_tui.service.holdings import Held
 from tests.unit.built_runs import NOW, REWARD, metrics, run, save
@@ -133,3 +134,12 @@ def test_the_event_says_what_goes_what_stays_and_why() -> None:
     assert (event["event"], event["run"], event["delete_bytes"]) == ("plan", "grp/a", 672_000_000)
     assert [each["name"] for each in event["delete"]] == ["000010", "000030", "000040", "000050"]
     assert event["keep"][0]["reasons"] == ("best reward 0.900",)
+
+
+def test_the_state_that_a_run_took_over_is_its_parents_and_stays() -> None:
+    began = Lineage("/runs/grp/a", "/runs/grp/parent", save(20).state_uri)
+    again = Lineage("/runs/grp/a", "/runs/grp/a", save(40).state_uri, origin=began)
+    for lineage in (began, again):
+        plan = planned(finished(lineage=lineage), Policy(last=1))
+        assert kept(plan) == [20, 50]
+        assert plan.keeps[0].reasons == ("its parent's own",)
