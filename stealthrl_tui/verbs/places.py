@@ -34,12 +34,17 @@ def roots(given: Sequence[str], environ: Mapping[str, str] = os.environ) -> list
     return [os.path.expanduser(environ.get(COOKBOOK_VARIABLE) or HOME_ROOT)]
 
 
-def require_folders(given: Sequence[str]) -> None:
-    """Raises Refusal for a root that the user named and that is no folder, or one that can't be read."""
+def require_folders(given: Sequence[str], *, later: bool = False) -> None:
+    """Raises Refusal for a root that the user named and that is no folder, or one that can't be read.
+
+    With `later` one that doesn't exist may still come.
+    """
     for root in given:
         try:
             os.scandir(root).close()
         except FileNotFoundError:
+            if later:
+                continue
             what = "does not exist"
         except NotADirectoryError:
             what = "is a file, not a folder"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import select
+import stat
 import sys
 import threading
 import time
@@ -17,61 +20,86 @@ from stealthrl_tui.verbs.console import DONE, coloured, note, paint, say
 if TYPE_CHECKING:
     from stealthrl_tui.runs.happenings import Event
     from stealthrl_tui.runs.live import LiveLibrary
-    from stealthrl_tui.runs.model import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `watch`."""
     places.add_roots(parser)
-    parser.add_argument("--json", action="store_true", help="events as JSON, one object a line")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="one JSON object a line, its `event` one of run_added, run_removed, checkpoint, status, progress, problem",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell what happens until the process is ended; a root that doesn't exist yet is waited for."""
     from stealthrl_tui.runs.live import LiveLibrary
 
-    news = threading.Event()
+    places.require_folders(arguments.roots, later=True)
+    news, unread = threading.Event(), threading.Event()
+    _notice_unread(unread, news)
     live = LiveLibrary(places.roots(arguments.roots), news.set)
     live.painted()  # there is no screen to wait for
     live.start()
     try:
-        for event in _happenings(live, news):
+        for event in _happenings(live, news, unread):
             _tell(event, arguments.json)
     finally:
         live.stop()
     return DONE
 
 
-def _happenings(live: LiveLibrary, news: threading.Event) -> Iterator[Event]:
-    """Without end: what is there at the start is the ground, and not told."""
-    from stealthrl_tui.runs.happenings import added, changed, removed
+def _notice_unread(unread: threading.Event, news: threading.Event) -> None:
+    """Set both when nobody reads the pipe any more: `watch | grep -m1 ...` is to end then, not at the next event."""
+    pipe = sys.stdout.fileno()
+    if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+        return
+
+    def wait() -> None:
+        poll = select.poll()
+        poll.register(pipe, 0)
+        poll.poll()
+        unread.set()
+        news.set()
+
+    threading.Thread(target=wait, name="pipe", daemon=True).start()
+
+
+def _happenings(live: LiveLibrary, news: threading.Event, unread: threading.Event) -> Iterator[Event]:
+    """Without end: what is there at the start is the ground, and not told. Raises BrokenPipeError once `unread`."""
+    from stealthrl_tui.runs.happenings import Story
     from stealthrl_tui.runs.model import Depth
 
-    known: dict[str, Run] = {}
+    stories: dict[str, Story] = {}
     grounded, said = False, ""
     while True:
         news.wait()
         news.clear()
+        if unread.is_set():
+            raise BrokenPipeError
         state = live.state  # before the changes: what they bring beyond it is read again at the next news
         changes = live.take()
         for path in changes.removed:
-            gone = known.pop(path, None)
-            if gone is not None and grounded:
-                yield removed(gone)
+            story = stories.pop(path, None)
+            if story is not None and grounded:
+                yield from story.end()
         for each in changes.runs:
             if each.depth is Depth.LISTED:
                 continue
-            before = known.get(each.path)
-            known[each.path] = each
+            events = stories.setdefault(each.path, Story()).news(each)
             if grounded:
-                yield from added(each) if before is None else changed(before, each)
+                yield from events
         if state.note != said:
             said = state.note
             note(said or "every folder can be read and watched again")
-        if not grounded and state.discovered and state.read == state.total == len(known):
+        if not grounded and state.discovered and state.read == state.total == len(stories):
             grounded = True
-            note(f"watching {plural(len(known), 'run')} in {', '.join(state.roots)}")
-            sys.stderr.flush()
+            note(f"watching {plural(len(stories), 'run')} in {', '.join(map(_place, state.roots))}")
+
+
+def _place(root: str) -> str:
+    return root if os.path.isdir(root) else f"{root} (not there yet: waiting for it)"
 
 
 def _tell(event: Event, as_json: bool) -> None:
